@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the library asks of a backend. The functions of the public header check
+ * their arguments and call the ops of the object; a backend knows nothing of
+ * handles.
+ *
+ *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
+ *	        |
+ *	object.c	handles, create/open/import/close for all types
+ *	        |
+ *	backend.h	this interface; backend.c chooses one for the process
+ *	    /        \
+ *	backend_kernel.c   backend_futex*.c
+ *
+ * Every function returns 0 or a negative errno with the meaning that ksync.h
+ * gives it. Indexes are below obj->nr, specs are valid, names well-formed,
+ * and pointers not NULL: the callers have checked.
+ */
+#ifndef KSYNC_BACKEND_H
+#define KSYNC_BACKEND_H
+
+#include <stdint.h>
+
+#include "ksync.h"
+
+#define KSYNC_FOREVER UINT64_MAX	/* a deadline, CLOCK_MONOTONIC in ns */
+
+struct ksync_ops;
+
+/* One object that this process has open; a backend embeds it as first member. */
+struct ksync_object {
+	const struct ksync_ops *ops;
+	int fd;			/* what _fd() returns */
+	uint32_t type;		/* enum ksync_type */
+	uint32_t flags;
+	uint32_t nr;
+	struct ksync_handle *handles;	/* lent by _at(); object.c's own */
+};
+
+/* What a new object is to be; the defaults are filled in. */
+struct ksync_spec {
+	uint32_t type;
+	uint32_t flags;
+	uint32_t nr;
+	uint32_t value;
+	uint32_t max;
+};
+
+typedef int ksync_list_fn(const struct ksync_info *info,
+			  const struct ksync_status *st, void *arg);
+
+struct ksync_ops {
+	const char *name;
+	uint64_t guarantees;
+
+	int (*available)(void);
+	const char *(*version)(void);
+
+	int (*create)(const struct ksync_spec *spec, struct ksync_object **out);
+	int (*open)(const char *name, int oflag, mode_t mode,
+		    const struct ksync_spec *spec, struct ksync_object **out);
+	int (*import)(int fd, uint32_t type, struct ksync_object **out);
+	void (*close)(struct ksync_object *obj);
+	int (*unlink)(const char *name);
+	int (*query)(const char *name, uint32_t index, struct ksync_info *info,
+		     struct ksync_status *st);
+	int (*list)(ksync_list_fn *fn, void *arg);
+	int (*status)(struct ksync_object *obj, uint32_t index,
+		      struct ksync_status *st);
+
+	int (*mutex_lock)(struct ksync_object *obj, uint32_t index,
+			  uint64_t deadline);
+	int (*mutex_trylock)(struct ksync_object *obj, uint32_t index);
+	int (*mutex_unlock)(struct ksync_object *obj, uint32_t index);
+	int (*mutex_consistent)(struct ksync_object *obj, uint32_t index);
+
+	int (*rwlock_rdlock)(struct ksync_object *obj, uint32_t index,
+			     uint64_t deadline);
+	int (*rwlock_tryrdlock)(struct ksync_object *obj, uint32_t index);
+	int (*rwlock_wrlock)(struct ksync_object *obj, uint32_t index,
+			     uint64_t deadline);
+	int (*rwlock_trywrlock)(struct ksync_object *obj, uint32_t index);
+	int (*rwlock_unlock)(struct ksync_object *obj, uint32_t index);
+	int (*rwlock_downgrade)(struct ksync_object *obj, uint32_t index);
+	int (*rwlock_upgrade)(struct ksync_object *obj, uint32_t index);
+	int (*rwlock_consistent)(struct ksync_object *obj, uint32_t index);
+
+	/* The token of the last exclusive acquisition, mutex and rwlock. */
+	uint64_t (*token)(struct ksync_object *obj, uint32_t index);
+
+	int (*waitgroup_add)(struct ksync_object *obj, uint32_t index,
+			     int32_t delta);
+	/* *lost is set with 0 and -EOWNERDEAD. */
+	int (*waitgroup_wait)(struct ksync_object *obj, uint32_t index,
+			      uint64_t deadline, uint32_t *lost);
+	int (*waitgroup_bind)(struct ksync_object *obj, uint32_t index,
+			      int pidfd);
+
+	int (*sem_acquire)(struct ksync_object *obj, uint32_t index, uint32_t n,
+			   uint64_t deadline);
+	int (*sem_tryacquire)(struct ksync_object *obj, uint32_t index,
+			      uint32_t n);
+	int (*sem_release)(struct ksync_object *obj, uint32_t index, uint32_t n);
+	int (*sem_value)(struct ksync_object *obj, uint32_t index);
+	int (*sem_resize)(struct ksync_object *obj, uint32_t index,
+			  uint32_t max);
+};
+
+extern const struct ksync_ops ksync_kernel_ops;
+extern const struct ksync_ops ksync_futex_ops;
+
+/* The process's backend; decided once, in backend.c. */
+const struct ksync_ops *ksync_ops(void);
+
+/*
+ * Split brain: a name must never live on both backends. Each side makes its own
+ * object first and then asks about the other, so that of two that race at least
+ * one sees the other (both may fail).
+ *
+ * ksync_kernel_has_name: 0 no; 1 yes; -EXDEV when the module is loaded but
+ * cannot be asked. ksync_futex_has_name: 0 no; 1 yes, and somebody alive has
+ * it open; a negative errno when that cannot be told.
+ */
+int ksync_kernel_has_name(const char *name);
+int ksync_futex_has_name(const char *name);
+
+#endif /* KSYNC_BACKEND_H */

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libksync: mutexes, reader-writer locks, wait groups and semaphores between
+ * processes, which survive the death of whoever holds them.
+ *
+ *	struct ksync_mutex *m;
+ *	int err = ksync_mutex_open(&m, "my-cache", O_CREAT, 0600, NULL);
+ *
+ *	err = ksync_mutex_lock(m);
+ *	if (err == -EOWNERDEAD) {       // held now, but the last holder died
+ *		repair_what_it_protects();
+ *		err = ksync_mutex_consistent(m);
+ *	}
+ *	...
+ *	ksync_mutex_unlock(m);
+ *	ksync_mutex_close(m);
+ *
+ * Rules for every function here, unless it says otherwise:
+ *
+ * - It returns 0 or a negative errno, and never touches errno.
+ * - It may be called by any thread at any time. Handles may be used in a child
+ *   after fork; holds stay with the parent.
+ * - It is not async-signal-safe, but a signal handler that runs during a wait
+ *   neither ends nor harms the wait: nothing returns -EINTR.
+ * - Pointers must be valid; NULL where a handle is expected gives -EINVAL,
+ *   except in the close functions, which allow it.
+ * - What was not said to wait does not wait for other users of the object.
+ *
+ * Errors, the same for every primitive:
+ *
+ *	-EBUSY			a try operation could not succeed now
+ *	-ETIMEDOUT		the deadline passed: nothing acquired, nothing lost
+ *	-EOWNERDEAD		acquired, but a previous exclusive holder died
+ *	-ENOTRECOVERABLE	a dead holder's state was given up on
+ *	-EDEADLK		waiting would never end
+ *	-EPERM			the caller does not hold what it gives back
+ *	-EOVERFLOW		a count would pass its maximum
+ *	-ERANGE			a count would fall below zero
+ *	-EINVAL			an argument is malformed
+ *	-EOPNOTSUPP		this backend cannot do it (ksync_guarantees())
+ *	-ENOMEM			no memory
+ */
+#ifndef KSYNC_H
+#define KSYNC_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define KSYNC_API __attribute__((visibility("default")))
+#else
+#define KSYNC_API
+#endif
+
+/* The most bytes in a name, with the final NUL. */
+#define KSYNC_NAME_LEN 128
+
+/* Options: flags. */
+#define KSYNC_GUARDED	(1U << 0) /* peers need not trust each other */
+#define KSYNC_RECURSIVE	(1U << 1) /* mutex: the holder may lock again */
+#define KSYNC_FIFO	(1U << 2) /* mutex: always handed over in order */
+#define KSYNC_TRACKED	(1U << 3) /* semaphore: permits belong to a process */
+
+/*
+ * What a new object is to be. Zero-initialised means defaults, and so does
+ * NULL where a pointer to it is taken. @value and @max are for semaphores:
+ * free permits at first, and the maximum (0 means INT32_MAX). Flags of another
+ * type, or a @value above @max, give -EINVAL.
+ */
+struct ksync_options {
+	uint32_t flags;
+	uint32_t nr;		/* primitives in the object; 0 means 1 */
+	uint32_t value;
+	uint32_t max;
+};
+
+struct ksync_event;
+
+/*
+ * How long to wait; NULL where a pointer to it is taken means for ever.
+ * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one that has passed
+ * still takes what is free. @cancel must be NULL (-EOPNOTSUPP).
+ */
+struct ksync_wait {
+	const struct timespec *deadline;
+	struct ksync_event *cancel;
+};
+
+/*
+ * Opaque handles. create, open and import make one that the caller must close
+ * with the close function of its type; the _at functions lend one that lives
+ * as long as the handle it came from and must not be closed.
+ *
+ * Closing a handle does not give up what its threads hold through it.
+ */
+struct ksync_mutex;
+struct ksync_rwlock;
+struct ksync_waitgroup;
+struct ksync_sem;
+
+/*
+ * Each type has the same six functions:
+ *
+ * create	a new object without a name. -EINVAL, -ENOMEM, -EMFILE, -ENFILE,
+ *		-EDQUOT (too many objects of this user), -EOPNOTSUPP, and what
+ *		ksync_available() gives.
+ * open		an object by name: @oflag is 0, O_CREAT or O_CREAT | O_EXCL;
+ *		@mode are the permission bits of a new object, before the umask,
+ *		and @o its options (not used for one that exists). A name is 1
+ *		to KSYNC_NAME_LEN - 1 bytes without '/' and control characters.
+ *		As create, and -ENOENT, -EEXIST, -EACCES, -ENAMETOOLONG,
+ *		-EPROTOTYPE (the object is of another type), -EXDEV (the name
+ *		is in use on the other backend, or that cannot be ruled out).
+ * import	takes an object from a descriptor that came by SCM_RIGHTS or
+ *		inheritance. The descriptor stays the caller's. -EBADF, -EINVAL
+ *		(not an object of this type), -EMFILE, -ENOMEM.
+ * fd		the object's descriptor, for SCM_RIGHTS; stays the handle's.
+ *		-EINVAL for NULL.
+ * close	NULL is allowed. No other thread may be using the handle.
+ * at		the handle for primitive @index; NULL if out of range, for NULL,
+ *		or without memory.
+ */
+
+/*
+ * Mutex. Owned by the thread that locked it.
+ *
+ * A running thread may take a free mutex ahead of sleepers; once the oldest
+ * sleeper has waited 1 ms it is handed over in order (KSYNC_FIFO: always).
+ */
+KSYNC_API int ksync_mutex_create(struct ksync_mutex **m,
+				 const struct ksync_options *o);
+KSYNC_API int ksync_mutex_open(struct ksync_mutex **m, const char *name,
+			       int oflag, mode_t mode,
+			       const struct ksync_options *o);
+KSYNC_API int ksync_mutex_import(struct ksync_mutex **m, int fd);
+KSYNC_API int ksync_mutex_fd(const struct ksync_mutex *m);
+KSYNC_API void ksync_mutex_close(struct ksync_mutex *m);
+KSYNC_API struct ksync_mutex *ksync_mutex_at(struct ksync_mutex *m,
+					     uint32_t index);
+
+/*
+ * Waits. 0 or -EOWNERDEAD: locked. -EDEADLK when the caller holds it
+ * (KSYNC_RECURSIVE: counted; -EOVERFLOW past UINT32_MAX), -ENOTRECOVERABLE.
+ */
+KSYNC_API int ksync_mutex_lock(struct ksync_mutex *m);
+/* Does not wait: -EBUSY, also for the holder unless KSYNC_RECURSIVE. */
+KSYNC_API int ksync_mutex_trylock(struct ksync_mutex *m);
+/* As lock, and -ETIMEDOUT. */
+KSYNC_API int ksync_mutex_lock_until(struct ksync_mutex *m,
+				     const struct ksync_wait *w);
+/*
+ * -EPERM when the caller does not hold it. After -EOWNERDEAD and without
+ * consistent the mutex becomes unusable: -ENOTRECOVERABLE for all.
+ */
+KSYNC_API int ksync_mutex_unlock(struct ksync_mutex *m);
+/* What the mutex protects is repaired. -EPERM; -EINVAL if nothing was wrong. */
+KSYNC_API int ksync_mutex_consistent(struct ksync_mutex *m);
+/*
+ * The token of the caller's hold: grows with every exclusive acquisition of
+ * this primitive. While the caller does not hold it: the last one given out.
+ * 0 before the first, for NULL, and when the object cannot be read.
+ */
+KSYNC_API uint64_t ksync_mutex_token(const struct ksync_mutex *m);
+
+/*
+ * Reader-writer lock. Owned by threads.
+ *
+ * A waiting writer keeps new readers out (not those that already read); a
+ * finishing writer lets in every reader that waited. A reader that dies is
+ * dropped. When a writer dies, every holder after it, reader or writer, gets
+ * -EOWNERDEAD until a writer calls consistent; a writer that got it and unlocks
+ * without makes the lock unusable.
+ */
+KSYNC_API int ksync_rwlock_create(struct ksync_rwlock **rw,
+				  const struct ksync_options *o);
+KSYNC_API int ksync_rwlock_open(struct ksync_rwlock **rw, const char *name,
+				int oflag, mode_t mode,
+				const struct ksync_options *o);
+KSYNC_API int ksync_rwlock_import(struct ksync_rwlock **rw, int fd);
+KSYNC_API int ksync_rwlock_fd(const struct ksync_rwlock *rw);
+KSYNC_API void ksync_rwlock_close(struct ksync_rwlock *rw);
+KSYNC_API struct ksync_rwlock *ksync_rwlock_at(struct ksync_rwlock *rw,
+					       uint32_t index);
+
+/*
+ * rdlock waits. 0 or -EOWNERDEAD: held for reading, counted when the caller
+ * reads already. -EDEADLK when the caller writes, -ENOTRECOVERABLE,
+ * -EOVERFLOW.
+ */
+KSYNC_API int ksync_rwlock_rdlock(struct ksync_rwlock *rw);
+KSYNC_API int ksync_rwlock_tryrdlock(struct ksync_rwlock *rw);
+KSYNC_API int ksync_rwlock_rdlock_until(struct ksync_rwlock *rw,
+					const struct ksync_wait *w);
+/*
+ * wrlock waits. 0 or -EOWNERDEAD: held for writing. -EDEADLK when the caller
+ * holds it in either way (try: -EBUSY), -ENOTRECOVERABLE.
+ */
+KSYNC_API int ksync_rwlock_wrlock(struct ksync_rwlock *rw);
+KSYNC_API int ksync_rwlock_trywrlock(struct ksync_rwlock *rw);
+KSYNC_API int ksync_rwlock_wrlock_until(struct ksync_rwlock *rw,
+					const struct ksync_wait *w);
+/* Gives up the write hold, or one read hold. -EPERM without either. */
+KSYNC_API int ksync_rwlock_unlock(struct ksync_rwlock *rw);
+/*
+ * From writing to one read hold, with no writer in between; readers that
+ * waited come in. -EPERM when the caller does not write. On a lock not yet
+ * declared consistent it works, and the lock stays so.
+ */
+KSYNC_API int ksync_rwlock_downgrade(struct ksync_rwlock *rw);
+/*
+ * From one read hold to writing; never waits. 0 or -EOWNERDEAD: held for
+ * writing. -EBUSY when others read too, or the caller reads more than once: it
+ * keeps reading. -EPERM when the caller does not read.
+ */
+KSYNC_API int ksync_rwlock_upgrade(struct ksync_rwlock *rw);
+/* As for mutexes; for the writer only. */
+KSYNC_API int ksync_rwlock_consistent(struct ksync_rwlock *rw);
+KSYNC_API uint64_t ksync_rwlock_token(const struct ksync_rwlock *rw);
+
+/*
+ * Wait group: a count of members and the wait for it to reach zero.
+ *
+ * A round begins when the count leaves zero and ends when it is back there; a
+ * wait returns when the round that it joined has ended, whatever came next.
+ * With a count of zero wait returns at once, with the result of the last round.
+ */
+KSYNC_API int ksync_waitgroup_create(struct ksync_waitgroup **wg,
+				     const struct ksync_options *o);
+KSYNC_API int ksync_waitgroup_open(struct ksync_waitgroup **wg,
+				   const char *name, int oflag, mode_t mode,
+				   const struct ksync_options *o);
+KSYNC_API int ksync_waitgroup_import(struct ksync_waitgroup **wg, int fd);
+KSYNC_API int ksync_waitgroup_fd(const struct ksync_waitgroup *wg);
+KSYNC_API void ksync_waitgroup_close(struct ksync_waitgroup *wg);
+KSYNC_API struct ksync_waitgroup *ksync_waitgroup_at(struct ksync_waitgroup *wg,
+						     uint32_t index);
+
+/* Adds @delta members, or takes them away: -ERANGE below zero, -EOVERFLOW. */
+KSYNC_API int ksync_waitgroup_add(struct ksync_waitgroup *wg, int32_t delta);
+/* add(-1) */
+KSYNC_API int ksync_waitgroup_done(struct ksync_waitgroup *wg);
+/*
+ * Waits for the end of the round. -EOWNERDEAD: it ended, but members that were
+ * bound died before they were done.
+ */
+KSYNC_API int ksync_waitgroup_wait(struct ksync_waitgroup *wg);
+/* As wait, and -ETIMEDOUT. */
+KSYNC_API int ksync_waitgroup_wait_until(struct ksync_waitgroup *wg,
+					 const struct ksync_wait *w);
+/*
+ * Ties one member already added to a process: if it dies before it calls done,
+ * the member is counted down and the round ends with -EOWNERDEAD. Bind before
+ * the process can call done (the process itself may bind). -EBADF (not a
+ * pidfd), -ESRCH (dead already), -ERANGE (no member left to tie), -EOPNOTSUPP
+ * (this backend cannot watch that process).
+ */
+KSYNC_API int ksync_waitgroup_bind(struct ksync_waitgroup *wg, int pidfd);
+/*
+ * How many members the round lost which the calling thread's last wait on this
+ * handle saw the end of; 0 when there was no such wait, and for NULL.
+ */
+KSYNC_API uint32_t ksync_waitgroup_lost(const struct ksync_waitgroup *wg);
+
+/*
+ * Semaphore. Weighted, first come first served: a large request at the head is
+ * not overtaken.
+ *
+ * With KSYNC_TRACKED permits belong to the process that took them and are given
+ * back when it dies, which its status reports.
+ */
+KSYNC_API int ksync_sem_create(struct ksync_sem **s,
+			       const struct ksync_options *o);
+KSYNC_API int ksync_sem_open(struct ksync_sem **s, const char *name, int oflag,
+			     mode_t mode, const struct ksync_options *o);
+KSYNC_API int ksync_sem_import(struct ksync_sem **s, int fd);
+KSYNC_API int ksync_sem_fd(const struct ksync_sem *s);
+KSYNC_API void ksync_sem_close(struct ksync_sem *s);
+KSYNC_API struct ksync_sem *ksync_sem_at(struct ksync_sem *s, uint32_t index);
+
+/*
+ * acquire waits. -EINVAL when @n is 0 or more than the maximum, now or after a
+ * resize during the wait. try: -EBUSY.
+ */
+KSYNC_API int ksync_sem_acquire(struct ksync_sem *s, uint32_t n);
+KSYNC_API int ksync_sem_tryacquire(struct ksync_sem *s, uint32_t n);
+/* As acquire, and -ETIMEDOUT. */
+KSYNC_API int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
+				      const struct ksync_wait *w);
+/*
+ * -EINVAL when @n is 0, -EOVERFLOW past the maximum, with KSYNC_TRACKED
+ * -EPERM when the process holds fewer than @n.
+ */
+KSYNC_API int ksync_sem_release(struct ksync_sem *s, uint32_t n);
+/* Free permits, 0 to INT32_MAX, or a negative errno. */
+KSYNC_API int ksync_sem_value(const struct ksync_sem *s);
+/*
+ * Changes the maximum. -EINVAL when @max is 0 or above INT32_MAX. Waiters that
+ * want more than the new maximum get -EINVAL.
+ *
+ * Without KSYNC_TRACKED the free permits stay as they are; -EBUSY when more
+ * than @max are free. With it, where each permit is free or held, as many free
+ * permits appear or vanish as the maximum changes by; -EBUSY when too few are
+ * free to vanish.
+ */
+KSYNC_API int ksync_sem_resize(struct ksync_sem *s, uint32_t max);
+
+/* What an object is. */
+enum ksync_type {
+	KSYNC_MUTEX = 1,
+	KSYNC_RWLOCK = 2,
+	KSYNC_WAITGROUP = 3,
+	KSYNC_SEM = 4
+};
+
+struct ksync_info {
+	uint32_t type;			/* enum ksync_type */
+	uint32_t flags;			/* of struct ksync_options */
+	uint32_t nr;
+	uint32_t users;			/* open descriptions (futex: processes) */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	char name[KSYNC_NAME_LEN];	/* empty for objects without a name */
+};
+
+/* Status: flags. */
+#define KSYNC_IS_INCONSISTENT	(1U << 0) /* a holder died: -EOWNERDEAD */
+#define KSYNC_IS_LOST		(1U << 1) /* -ENOTRECOVERABLE */
+#define KSYNC_HAS_LOSS		(1U << 2) /* wait group: members died */
+
+/*
+ * The state of one primitive, a snapshot. Fields that mean nothing for the type
+ * are 0. The PIDs are in the caller's PID namespace, 0 when not visible.
+ */
+struct ksync_status {
+	uint32_t flags;
+	pid_t holder_pid;	/* exclusive holder */
+	pid_t holder_tid;
+	uint32_t held;		/* 1: held exclusively, even by one not visible */
+	uint32_t readers;	/* read holds */
+	uint32_t value;		/* free permits; members of the wait group */
+	uint32_t max;		/* semaphore */
+	uint32_t waiters;	/* for a mutex, a write lock, permits */
+	uint32_t waiters_shared; /* for a read lock, the end of a round */
+	uint32_t deaths;	/* holders, members that died */
+	uint32_t lost;		/* members the round lost; permits given back */
+	uint64_t held_ns;	/* how long held exclusively, coarse */
+	uint64_t token;		/* exclusive acquisitions; number of the round */
+	uint64_t acquisitions;
+	uint64_t contended;	/* acquisitions that had to wait */
+};
+
+KSYNC_API int ksync_mutex_status(const struct ksync_mutex *m,
+				 struct ksync_status *st);
+KSYNC_API int ksync_rwlock_status(const struct ksync_rwlock *rw,
+				  struct ksync_status *st);
+KSYNC_API int ksync_waitgroup_status(const struct ksync_waitgroup *wg,
+				     struct ksync_status *st);
+KSYNC_API int ksync_sem_status(const struct ksync_sem *s,
+			       struct ksync_status *st);
+
+/*
+ * Looks at the primitive @index of a named object without opening it. Either
+ * pointer may be NULL. -ENOENT, -EACCES (needs read permission), -EINVAL.
+ */
+KSYNC_API int ksync_query(const char *name, uint32_t index,
+			  struct ksync_info *info, struct ksync_status *st);
+/*
+ * Calls @fn with @arg for each named object that the caller may read, with the
+ * state of its primitive 0, until @fn returns nonzero; returns that, or 0. @fn
+ * may call the library. The pointers are valid during the call.
+ */
+KSYNC_API int ksync_list(int (*fn)(const struct ksync_info *info,
+				   const struct ksync_status *st, void *arg),
+			 void *arg);
+/*
+ * Takes a name away; who has the object open keeps it. For its owner and root.
+ * -ENOENT, -EPERM, -EACCES, -EINVAL, -ENAMETOOLONG.
+ */
+KSYNC_API int ksync_unlink(const char *name);
+
+/*
+ * "kernel" or "futex". The first call into the library decides for the process:
+ * the kernel where the module is loaded, otherwise futexes; KSYNC_BACKEND=kernel
+ * or =futex in the environment overrides it. Never NULL; the string is static.
+ */
+KSYNC_API const char *ksync_backend(void);
+/*
+ * 0 when the chosen backend can be used, otherwise why not: -EACCES (no
+ * permission for /dev/ksync), -ENXIO (the module is loaded, but the device is
+ * not here), -ENODEV (KSYNC_BACKEND=kernel without the module), -EPROTO (the
+ * module speaks another version), -EINVAL (KSYNC_BACKEND is neither).
+ */
+KSYNC_API int ksync_available(void);
+/* Version of the module, "" with the futex backend; the string is static. */
+KSYNC_API const char *ksync_module_version(void);
+/* Version of the library, "major.minor.patch"; the string is static. */
+KSYNC_API const char *ksync_version(void);
+
+/* What the backend promises, one bit for each; see ksync(7). */
+#define KSYNC_G_PROCESS_DEATH	(1ULL << 0) /* holds of a dead process pass on */
+#define KSYNC_G_EXEC		(1ULL << 1) /* execve counts as death */
+#define KSYNC_G_THREAD_EXIT	(1ULL << 2) /* and a thread's return */
+#define KSYNC_G_THREAD_DEATH	(1ULL << 3) /* and a thread's end by any road */
+#define KSYNC_G_PROMPT		(1ULL << 4) /* at once, not within a bound */
+#define KSYNC_G_PID_NAMESPACES	(1ULL << 5) /* across PID namespaces */
+#define KSYNC_G_FAIR		(1ULL << 6) /* hand-over after 1 ms, FIFO */
+#define KSYNC_G_BIND_SELF	(1ULL << 7) /* wait groups: bind the caller */
+#define KSYNC_G_BIND_OTHERS	(1ULL << 8) /* and any other process */
+#define KSYNC_G_GUARDED		(1ULL << 9) /* guarded objects */
+#define KSYNC_G_NET_NAMESPACES	(1ULL << 10) /* names per network namespace */
+#define KSYNC_G_NO_LEFTOVERS	(1ULL << 11) /* nothing stays after a crash */
+KSYNC_API uint64_t ksync_guarantees(void);
+
+/*
+ * A sentence for an error of this library, positive or negative; the string is
+ * static. Never NULL.
+ */
+KSYNC_API const char *ksync_strerror(int err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KSYNC_H */
