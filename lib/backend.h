@@ -7,6 +7,7 @@
  *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
  *	        |
  *	object.c	handles, create/open/import/close for all types
+ *	query.c		what goes by name, or concerns the library as a whole
  *	        |
  *	backend.h	this interface; backend.c chooses one for the process
  *	    /        \
@@ -19,11 +20,13 @@
 #ifndef KSYNC_BACKEND_H
 #define KSYNC_BACKEND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "ksync.h"
 
 #define KSYNC_FOREVER UINT64_MAX	/* a deadline, CLOCK_MONOTONIC in ns */
+#define KSYNC_NR_LIMIT (1U << 20)	/* primitives in one object */
 
 struct ksync_ops;
 
@@ -34,7 +37,9 @@ struct ksync_object {
 	uint32_t type;		/* enum ksync_type */
 	uint32_t flags;
 	uint32_t nr;
-	struct ksync_handle *handles;	/* lent by _at(); object.c's own */
+	/* The rest is object.c's own; a backend leaves it zero. */
+	struct ksync_handle *handles;	/* lent by _at() */
+	unsigned long serial;		/* tells it from one freed earlier */
 };
 
 /* What a new object is to be; the defaults are filled in. */
@@ -112,14 +117,17 @@ extern const struct ksync_ops ksync_futex_ops;
 /* The process's backend; decided once, in backend.c. */
 const struct ksync_ops *ksync_ops(void);
 
+/* Whether the module is there, be it usable or not. */
+bool ksync_kernel_present(void);
+
 /*
  * Split brain: a name must never live on both backends. Each side makes its own
  * object first and then asks about the other, so that of two that race at least
  * one sees the other (both may fail).
  *
  * ksync_kernel_has_name: 0 no; 1 yes; -EXDEV when the module is loaded but
- * cannot be asked. ksync_futex_has_name: 0 no; 1 yes, and somebody alive has
- * it open; a negative errno when that cannot be told.
+ * cannot be asked; -ENOMEM, -EMFILE, -ENFILE. ksync_futex_has_name: 0 no; 1 yes,
+ * and somebody alive has it open; a negative errno when that cannot be told.
  */
 int ksync_kernel_has_name(const char *name);
 int ksync_futex_has_name(const char *name);

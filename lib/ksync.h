@@ -39,6 +39,7 @@
  *	-EINVAL			an argument is malformed
  *	-EOPNOTSUPP		this backend cannot do it (ksync_guarantees())
  *	-ENOMEM			no memory
+ *	-EBADF			somebody else closed the object's descriptor
  */
 #ifndef KSYNC_H
 #define KSYNC_H
@@ -51,7 +52,9 @@
 extern "C" {
 #endif
 
-#if defined(__GNUC__)
+#if defined(KSYNC_API)
+/* Somebody has a use of their own for it, such as listing the functions. */
+#elif defined(__GNUC__)
 #define KSYNC_API __attribute__((visibility("default")))
 #else
 #define KSYNC_API
@@ -84,7 +87,8 @@ struct ksync_event;
 /*
  * How long to wait; NULL where a pointer to it is taken means for ever.
  * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one that has passed
- * still takes what is free. @cancel must be NULL (-EOPNOTSUPP).
+ * still takes what is free, one with a malformed tv_nsec gives -EINVAL. @cancel
+ * must be NULL (-EOPNOTSUPP).
  */
 struct ksync_wait {
 	const struct timespec *deadline;
@@ -94,7 +98,8 @@ struct ksync_wait {
 /*
  * Opaque handles. create, open and import make one that the caller must close
  * with the close function of its type; the _at functions lend one that lives
- * as long as the handle it came from and must not be closed.
+ * as long as the handle it came from and must not be closed. When create, open
+ * or import fail, they set the handle to NULL.
  *
  * Closing a handle does not give up what its threads hold through it.
  */
@@ -261,8 +266,8 @@ KSYNC_API int ksync_waitgroup_wait_until(struct ksync_waitgroup *wg,
  */
 KSYNC_API int ksync_waitgroup_bind(struct ksync_waitgroup *wg, int pidfd);
 /*
- * How many members the round lost which the calling thread's last wait on this
- * handle saw the end of; 0 when there was no such wait, and for NULL.
+ * How many members the round lost which the calling thread's last wait saw the
+ * end of; 0 when that wait was not on this primitive, and for NULL.
  */
 KSYNC_API uint32_t ksync_waitgroup_lost(const struct ksync_waitgroup *wg);
 

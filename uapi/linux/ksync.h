@@ -165,6 +165,8 @@ struct ksync_lock_cell {
  * @lost: members that the round which LOSS speaks of has lost
  * @deaths: members lost in all rounds
  * @waits: waits that had to sleep
+ * @bound: members of the present round that are tied to a process
+ * @lost_before: as @lost, of the round before that
  * @reserved: zero
  */
 struct ksync_waitgroup_cell {
@@ -175,7 +177,9 @@ struct ksync_waitgroup_cell {
 	__u32 lost;
 	__u32 deaths;
 	__u64 waits;
-	__u32 reserved[10];
+	__u32 bound;
+	__u32 lost_before;
+	__u32 reserved[8];
 };
 
 /*
@@ -352,7 +356,7 @@ struct ksync_object_info {
  *              namespace; 0 when not held or not visible
  * @holder_tid: out: thread, likewise
  * @holder_id: out: kernel's id of that thread; 0 when not held
- * @readers: out: rwlock: read holds
+ * @readers: out: rwlock: threads that read
  * @value: out: mutex, rwlock: 1 when held exclusively; waitgroup: members;
  *         semaphore: free permits
  * @max: out: semaphore: maximum

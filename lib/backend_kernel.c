@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The kernel backend: every operation is an ioctl on the descriptor of the
+ * object, with no state in the process, hence nothing to lock or to look after
+ * at fork. backend_kernel_device.c has the commands to /dev/ksync.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "backend_kernel.h"
+
+static_assert(KSYNC_GUARDED == KSYNC_F_GUARDED, "flags");
+static_assert(KSYNC_RECURSIVE == KSYNC_F_RECURSIVE, "flags");
+static_assert(KSYNC_FIFO == KSYNC_F_FIFO, "flags");
+static_assert(KSYNC_TRACKED == KSYNC_F_TRACKED, "flags");
+static_assert((int)KSYNC_MUTEX == (int)KSYNC_TYPE_MUTEX, "types");
+static_assert((int)KSYNC_RWLOCK == (int)KSYNC_TYPE_RWLOCK, "types");
+static_assert((int)KSYNC_WAITGROUP == (int)KSYNC_TYPE_WAITGROUP, "types");
+static_assert((int)KSYNC_SEM == (int)KSYNC_TYPE_SEM, "types");
+static_assert(KSYNC_IS_INCONSISTENT == KSYNC_STATUS_DEAD, "status flags");
+static_assert(KSYNC_IS_LOST == KSYNC_STATUS_LOST, "status flags");
+static_assert(KSYNC_HAS_LOSS == KSYNC_STATUS_LOSS, "status flags");
+static_assert(KSYNC_NAME_LEN == KSYNC_NAME_MAX, "names");
+static_assert(KSYNC_NR_LIMIT == KSYNC_NR_MAX, "limits");
+static_assert(INT32_MAX == KSYNC_COUNT_MAX, "limits");
+static_assert(KSYNC_FOREVER == KSYNC_DEADLINE_NONE, "deadlines");
+
+/* The one place that calls ioctl. */
+int ksync_kernel_command(int fd, unsigned long cmd, void *args)
+{
+	int saved = errno, err = 0;
+
+	/*
+	 * The module begins again by itself after a signal; this is for what
+	 * may stand in between, such as a tracer. Deadlines are absolute.
+	 */
+	while (ioctl(fd, cmd, args) < 0) {
+		err = -errno;
+		if (err != -EINTR)
+			break;
+		err = 0;
+	}
+	errno = saved;
+	return err;
+}
+
+static int object_command(struct ksync_object *obj, unsigned long cmd,
+			  void *args)
+{
+	int err = ksync_kernel_command(obj->fd, cmd, args);
+
+	/* Another file: somebody closed the object's descriptor behind us. */
+	return err == -ENOTTY ? -EBADF : err;
+}
+
+static struct ksync_object *new_object(void)
+{
+	struct ksync_object *obj = calloc(1, sizeof(*obj));
+
+	if (obj)
+		obj->ops = &ksync_kernel_ops;
+	return obj;
+}
+
+static void kernel_close(struct ksync_object *obj)
+{
+	close(obj->fd);
+	free(obj);
+}
+
+static int kernel_create(const struct ksync_spec *spec,
+			 struct ksync_object **out)
+{
+	struct ksync_create_args args = {
+		.type = spec->type,
+		.flags = spec->flags,
+		.nr = spec->nr,
+		.value = spec->value,
+		.max = spec->max,
+		.fd = KSYNC_NO_FD,
+	};
+	struct ksync_object *obj;
+	int err;
+
+	obj = new_object();
+	if (!obj)
+		return -ENOMEM;
+	err = ksync_kernel_device_command(KSYNC_IOC_DEV_CREATE, &args);
+	if (err) {
+		free(obj);
+		return err;
+	}
+	obj->fd = args.fd;
+	obj->type = spec->type;
+	obj->flags = spec->flags;
+	obj->nr = spec->nr;
+	*out = obj;
+	return 0;
+}
+
+/* Learns what the object of the descriptor is, and that it is of the type. */
+static int identify(struct ksync_object *obj, uint32_t type)
+{
+	struct ksync_object_info info;
+	int err;
+
+	memset(&info, 0, sizeof(info));
+	err = ksync_kernel_command(obj->fd, KSYNC_IOC_OBJ_INFO, &info);
+	if (err == -EBADF || err == -ENOMEM)
+		return err;
+	/* Whatever else a foreign file thinks of the command. */
+	if (err || info.type != type)
+		return -EINVAL;
+	obj->type = info.type;
+	obj->flags = info.flags;
+	obj->nr = info.nr;
+	return 0;
+}
+
+/* After the object was opened here: 0 if it lives on this backend alone. */
+static int check_other_backend(const char *name)
+{
+	int ret = ksync_futex_has_name(name);
+
+	/*
+	 * Where it cannot be told, a shortage of the caller's own is named,
+	 * since it may pass; for all the rest the answer has to be that a split
+	 * cannot be ruled out.
+	 */
+	if (ret == -ENOMEM || ret == -EMFILE || ret == -ENFILE)
+		return ret;
+	return ret ? -EXDEV : 0;
+}
+
+static int kernel_open(const char *name, int oflag, mode_t mode,
+		       const struct ksync_spec *spec, struct ksync_object **out)
+{
+	struct ksync_open_args args = {
+		.type = spec->type,
+		.flags = spec->flags,
+		.nr = spec->nr,
+		.value = spec->value,
+		.max = spec->max,
+		.fd = KSYNC_NO_FD,
+		.how = (oflag & O_CREAT ? KSYNC_OPEN_CREATE : 0) |
+		       (oflag & O_EXCL ? KSYNC_OPEN_EXCL : 0),
+		.mode = mode,
+	};
+	struct ksync_object *obj;
+	int err;
+
+	obj = new_object();
+	if (!obj)
+		return -ENOMEM;
+	memcpy(args.name, name, strlen(name));
+	err = ksync_kernel_device_command(KSYNC_IOC_DEV_OPEN, &args);
+	if (err) {
+		free(obj);
+		return err;
+	}
+	obj->fd = args.fd;
+	err = identify(obj, spec->type);
+	if (!err)
+		err = check_other_backend(name);
+	if (err) {
+		kernel_close(obj);
+		return err;
+	}
+	*out = obj;
+	return 0;
+}
+
+static int kernel_import(int fd, uint32_t type, struct ksync_object **out)
+{
+	struct ksync_object *obj;
+	int err;
+
+	obj = new_object();
+	if (!obj)
+		return -ENOMEM;
+	obj->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (obj->fd < 0) {
+		err = -errno;
+		free(obj);
+		return err;
+	}
+	err = identify(obj, type);
+	if (err) {
+		kernel_close(obj);
+		return err;
+	}
+	*out = obj;
+	return 0;
+}
+
+void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
+				 const struct abi_status *abi)
+{
+	bool lock = type == KSYNC_MUTEX || type == KSYNC_RWLOCK;
+
+	*st = (struct ksync_status){
+		.flags = abi->flags,
+		.holder_pid = abi->holder_pid,
+		.holder_tid = abi->holder_tid,
+		.held = lock ? abi->value : 0,
+		.readers = abi->readers,
+		.value = lock ? 0 : abi->value,
+		.max = abi->max,
+		.waiters = abi->waiters_exclusive,
+		.waiters_shared = abi->waiters_shared,
+		.deaths = abi->deaths,
+		.lost = abi->lost,
+		.held_ns = abi->held_ns,
+		.token = abi->token,
+		.acquisitions = abi->acquisitions,
+		.contended = abi->contended,
+	};
+}
+
+static int kernel_status(struct ksync_object *obj, uint32_t index,
+			 struct ksync_status *st)
+{
+	struct abi_status args = { .index = index };
+	int err;
+
+	err = object_command(obj, obj_status_cmd, &args);
+	if (!err)
+		ksync_kernel_convert_status(st, obj->type, &args);
+	return err;
+}
+
+static uint64_t kernel_token(struct ksync_object *obj, uint32_t index)
+{
+	struct abi_status args = { .index = index };
+
+	return object_command(obj, obj_status_cmd, &args) ? 0 : args.token;
+}
+
+/* An op that needs to know the primitive and nothing else. */
+#define INDEX_OP(name, cmd)						\
+static int name(struct ksync_object *obj, uint32_t index)		\
+{									\
+	struct ksync_index_args args = { .index = index };		\
+									\
+	return object_command(obj, cmd, &args);				\
+}
+
+/* An op that waits for a lock. */
+#define LOCK_OP(name, cmd)						\
+static int name(struct ksync_object *obj, uint32_t index,		\
+		uint64_t deadline)					\
+{									\
+	struct ksync_lock_args args = {					\
+		.index = index,						\
+		.deadline = deadline,					\
+	};								\
+									\
+	return object_command(obj, cmd, &args);				\
+}
+
+LOCK_OP(mutex_lock, KSYNC_IOC_MUTEX_LOCK)
+INDEX_OP(mutex_trylock, KSYNC_IOC_MUTEX_TRYLOCK)
+INDEX_OP(mutex_unlock, KSYNC_IOC_MUTEX_UNLOCK)
+INDEX_OP(mutex_consistent, KSYNC_IOC_MUTEX_CONSISTENT)
+
+LOCK_OP(rwlock_rdlock, KSYNC_IOC_RWLOCK_RDLOCK)
+INDEX_OP(rwlock_tryrdlock, KSYNC_IOC_RWLOCK_TRYRDLOCK)
+LOCK_OP(rwlock_wrlock, KSYNC_IOC_RWLOCK_WRLOCK)
+INDEX_OP(rwlock_trywrlock, KSYNC_IOC_RWLOCK_TRYWRLOCK)
+INDEX_OP(rwlock_unlock, KSYNC_IOC_RWLOCK_UNLOCK)
+INDEX_OP(rwlock_downgrade, KSYNC_IOC_RWLOCK_DOWNGRADE)
+INDEX_OP(rwlock_upgrade, KSYNC_IOC_RWLOCK_UPGRADE)
+INDEX_OP(rwlock_consistent, KSYNC_IOC_RWLOCK_CONSISTENT)
+
+static int waitgroup_add(struct ksync_object *obj, uint32_t index,
+			 int32_t delta)
+{
+	struct ksync_waitgroup_add_args args = {
+		.index = index,
+		.delta = delta,
+	};
+
+	return object_command(obj, KSYNC_IOC_WAITGROUP_ADD, &args);
+}
+
+static int waitgroup_wait(struct ksync_object *obj, uint32_t index,
+			  uint64_t deadline, uint32_t *lost)
+{
+	struct ksync_waitgroup_wait_args args = {
+		.index = index,
+		.deadline = deadline,
+	};
+	int err;
+
+	err = object_command(obj, KSYNC_IOC_WAITGROUP_WAIT, &args);
+	*lost = err == -EOWNERDEAD ? args.lost : 0;
+	return err;
+}
+
+static int waitgroup_bind(struct ksync_object *obj, uint32_t index, int pidfd)
+{
+	struct ksync_waitgroup_bind_args args = {
+		.index = index,
+		.pidfd = pidfd,
+	};
+
+	return object_command(obj, KSYNC_IOC_WAITGROUP_BIND, &args);
+}
+
+static int sem_command(struct ksync_object *obj, uint32_t index,
+		       unsigned long cmd, uint32_t count, uint64_t deadline)
+{
+	struct ksync_sem_args args = {
+		.index = index,
+		.count = count,
+		.deadline = deadline,
+	};
+
+	return object_command(obj, cmd, &args);
+}
+
+static int sem_acquire(struct ksync_object *obj, uint32_t index, uint32_t n,
+		       uint64_t deadline)
+{
+	return sem_command(obj, index, KSYNC_IOC_SEM_ACQUIRE, n, deadline);
+}
+
+static int sem_tryacquire(struct ksync_object *obj, uint32_t index, uint32_t n)
+{
+	return sem_command(obj, index, KSYNC_IOC_SEM_TRYACQUIRE, n, 0);
+}
+
+static int sem_release(struct ksync_object *obj, uint32_t index, uint32_t n)
+{
+	return sem_command(obj, index, KSYNC_IOC_SEM_RELEASE, n, 0);
+}
+
+static int sem_value(struct ksync_object *obj, uint32_t index)
+{
+	struct abi_status args = { .index = index };
+	int err;
+
+	err = object_command(obj, obj_status_cmd, &args);
+	return err ? err : (int)args.value;
+}
+
+static int sem_resize(struct ksync_object *obj, uint32_t index, uint32_t max)
+{
+	return sem_command(obj, index, KSYNC_IOC_SEM_RESIZE, max, 0);
+}
+
+const struct ksync_ops ksync_kernel_ops = {
+	.name = "kernel",
+	.guarantees = KSYNC_G_PROCESS_DEATH | KSYNC_G_EXEC |
+		      KSYNC_G_THREAD_EXIT | KSYNC_G_THREAD_DEATH |
+		      KSYNC_G_PROMPT | KSYNC_G_PID_NAMESPACES | KSYNC_G_FAIR |
+		      KSYNC_G_BIND_SELF | KSYNC_G_BIND_OTHERS |
+		      KSYNC_G_GUARDED | KSYNC_G_NET_NAMESPACES |
+		      KSYNC_G_NO_LEFTOVERS,
+
+	.available = ksync_kernel_available,
+	.version = ksync_kernel_version,
+	.create = kernel_create,
+	.open = kernel_open,
+	.import = kernel_import,
+	.close = kernel_close,
+	.unlink = ksync_kernel_unlink,
+	.query = ksync_kernel_query,
+	.list = ksync_kernel_list,
+	.status = kernel_status,
+	.token = kernel_token,
+
+	.mutex_lock = mutex_lock,
+	.mutex_trylock = mutex_trylock,
+	.mutex_unlock = mutex_unlock,
+	.mutex_consistent = mutex_consistent,
+
+	.rwlock_rdlock = rwlock_rdlock,
+	.rwlock_tryrdlock = rwlock_tryrdlock,
+	.rwlock_wrlock = rwlock_wrlock,
+	.rwlock_trywrlock = rwlock_trywrlock,
+	.rwlock_unlock = rwlock_unlock,
+	.rwlock_downgrade = rwlock_downgrade,
+	.rwlock_upgrade = rwlock_upgrade,
+	.rwlock_consistent = rwlock_consistent,
+
+	.waitgroup_add = waitgroup_add,
+	.waitgroup_wait = waitgroup_wait,
+	.waitgroup_bind = waitgroup_bind,
+
+	.sem_acquire = sem_acquire,
+	.sem_tryacquire = sem_tryacquire,
+	.sem_release = sem_release,
+	.sem_value = sem_value,
+	.sem_resize = sem_resize,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * What the two files of the kernel backend share: the ABI, the only call of
+ * ioctl, and what the file with the device has for the table in the other.
+ */
+#ifndef KSYNC_BACKEND_KERNEL_H
+#define KSYNC_BACKEND_KERNEL_H
+
+/*
+ * The ABI and the public header use these two tags for different things. The
+ * one command that names such a tag is expanded here, where it means the ABI's.
+ */
+#define ksync_status abi_status
+#define ksync_type abi_type
+#include <linux/ksync.h>
+static const unsigned long obj_status_cmd = KSYNC_IOC_OBJ_STATUS;
+#undef ksync_status
+#undef ksync_type
+
+#include "backend.h"
+
+/* backend_kernel.c */
+
+/* An ioctl that is never interrupted and leaves errno alone. */
+int ksync_kernel_command(int fd, unsigned long cmd, void *args);
+void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
+				 const struct abi_status *abi);
+
+/* backend_kernel_device.c */
+
+/* A command to /dev/ksync. */
+int ksync_kernel_device_command(unsigned long cmd, void *args);
+
+int ksync_kernel_available(void);
+const char *ksync_kernel_version(void);
+int ksync_kernel_unlink(const char *name);
+int ksync_kernel_query(const char *name, uint32_t index,
+		       struct ksync_info *info, struct ksync_status *st);
+int ksync_kernel_list(ksync_list_fn *fn, void *arg);
+
+#endif /* KSYNC_BACKEND_KERNEL_H */

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The public functions of mutexes.
+ */
+#include "handle.h"
+
+KSYNC_DEFINE_HANDLE(mutex, KSYNC_MUTEX)
+
+int ksync_mutex_lock(struct ksync_mutex *m)
+{
+	if (!m)
+		return -EINVAL;
+	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, KSYNC_FOREVER);
+}
+
+int ksync_mutex_trylock(struct ksync_mutex *m)
+{
+	if (!m)
+		return -EINVAL;
+	return m->h.obj->ops->mutex_trylock(m->h.obj, m->h.index);
+}
+
+int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
+{
+	uint64_t deadline;
+	int err;
+
+	if (!m)
+		return -EINVAL;
+	err = ksync_deadline(w, &deadline);
+	if (err)
+		return err;
+	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, deadline);
+}
+
+int ksync_mutex_unlock(struct ksync_mutex *m)
+{
+	if (!m)
+		return -EINVAL;
+	return m->h.obj->ops->mutex_unlock(m->h.obj, m->h.index);
+}
+
+int ksync_mutex_consistent(struct ksync_mutex *m)
+{
+	if (!m)
+		return -EINVAL;
+	return m->h.obj->ops->mutex_consistent(m->h.obj, m->h.index);
+}
+
+uint64_t ksync_mutex_token(const struct ksync_mutex *m)
+{
+	return m ? m->h.obj->ops->token(m->h.obj, m->h.index) : 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The commands, as the tables of ioctl.c and device.c name them.
+ *
+ * A command on an object gets its argument in kernel memory, and what it writes
+ * there is copied back if the command says so. It returns 0 or an errno.
+ */
+#ifndef KSYNC_COMMANDS_H
+#define KSYNC_COMMANDS_H
+
+#include <linux/ktime.h>
+
+#include "object.h"
+#include "wait.h"
+
+/*
+ * All but the size must be as this version has it; copy_struct_from_user()
+ * deals with a size that differs.
+ */
+static inline bool ksync_same_command(unsigned int a, unsigned int b)
+{
+	return !((a ^ b) & ~(_IOC_SIZEMASK << _IOC_SIZESHIFT));
+}
+
+/* Nothing that is documented to be zero was given. */
+static inline int ksync_queue_args(struct ksync_queue *q,
+				   struct ksync_object *obj,
+				   const struct ksync_index_args *args)
+{
+	if (args->flags)
+		return -EINVAL;
+	return ksync_queue_init(q, obj, args->index);
+}
+
+/* Accounting of an exclusive acquisition, by its holder. */
+static inline void ksync_lock_taken(struct ksync_queue *q, bool waited)
+{
+	struct ksync_lock_cell *cell = &q->cell->lock;
+
+	WRITE_ONCE(cell->token, READ_ONCE(cell->token) + 1);
+	WRITE_ONCE(cell->since, ktime_get_coarse_ns());
+	if (waited)
+		WRITE_ONCE(cell->contended, READ_ONCE(cell->contended) + 1);
+}
+
+int ksync_mutex_lock(struct ksync_object *obj, void *args);
+int ksync_mutex_trylock(struct ksync_object *obj, void *args);
+int ksync_mutex_unlock(struct ksync_object *obj, void *args);
+
+int ksync_rwlock_rdlock(struct ksync_object *obj, void *args);
+int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args);
+int ksync_rwlock_wrlock(struct ksync_object *obj, void *args);
+int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args);
+int ksync_rwlock_unlock(struct ksync_object *obj, void *args);
+int ksync_rwlock_downgrade(struct ksync_object *obj, void *args);
+int ksync_rwlock_upgrade(struct ksync_object *obj, void *args);
+
+/* Mutex and rwlock alike. */
+int ksync_lock_consistent(struct ksync_object *obj, void *args);
+
+int ksync_waitgroup_add(struct ksync_object *obj, void *args);
+int ksync_waitgroup_wait(struct ksync_object *obj, void *args);
+int ksync_waitgroup_bind(struct ksync_object *obj, void *args);
+
+int ksync_sem_acquire(struct ksync_object *obj, void *args);
+int ksync_sem_tryacquire(struct ksync_object *obj, void *args);
+int ksync_sem_release(struct ksync_object *obj, void *args);
+int ksync_sem_resize(struct ksync_object *obj, void *args);
+
+#endif /* KSYNC_COMMANDS_H */

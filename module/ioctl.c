@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands on objects, from one table: sizes, types, copying.
+ */
+#include <linux/fs.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+
+#include "commands.h"
+#include "owner.h"
+
+union ksync_args {
+	struct ksync_object_info info;
+	struct ksync_status status;
+	struct ksync_index_args index;
+	struct ksync_lock_args lock;
+	struct ksync_sem_args sem;
+	struct ksync_waitgroup_add_args add;
+	struct ksync_waitgroup_wait_args wait;
+	struct ksync_waitgroup_bind_args bind;
+};
+
+/**
+ * struct ksync_command
+ * @cmd: as this version has it; bigger arguments have bits in the size field
+ * @type: what it is for; 0: any object
+ * @fn: what it does
+ */
+struct ksync_command {
+	unsigned int cmd;
+	u32 type;
+	int (*fn)(struct ksync_object *obj, void *args);
+};
+
+static int ksync_obj_info(struct ksync_object *obj, void *args)
+{
+	ksync_object_info(obj, args);
+	return 0;
+}
+
+static int ksync_obj_status(struct ksync_object *obj, void *args)
+{
+	return ksync_object_status(obj, args);
+}
+
+#define KSYNC_COMMAND(_cmd, _type, _fn) \
+	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .type = (_type), .fn = (_fn) }
+
+static const struct ksync_command ksync_commands[] = {
+	KSYNC_COMMAND(KSYNC_IOC_OBJ_INFO, 0, ksync_obj_info),
+	KSYNC_COMMAND(KSYNC_IOC_OBJ_STATUS, 0, ksync_obj_status),
+
+	KSYNC_COMMAND(KSYNC_IOC_MUTEX_LOCK, KSYNC_TYPE_MUTEX,
+		      ksync_mutex_lock),
+	KSYNC_COMMAND(KSYNC_IOC_MUTEX_TRYLOCK, KSYNC_TYPE_MUTEX,
+		      ksync_mutex_trylock),
+	KSYNC_COMMAND(KSYNC_IOC_MUTEX_UNLOCK, KSYNC_TYPE_MUTEX,
+		      ksync_mutex_unlock),
+	KSYNC_COMMAND(KSYNC_IOC_MUTEX_CONSISTENT, KSYNC_TYPE_MUTEX,
+		      ksync_lock_consistent),
+
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_RDLOCK, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_rdlock),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_TRYRDLOCK, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_tryrdlock),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_WRLOCK, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_wrlock),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_TRYWRLOCK, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_trywrlock),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_UNLOCK, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_unlock),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_DOWNGRADE, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_downgrade),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_UPGRADE, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_upgrade),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_CONSISTENT, KSYNC_TYPE_RWLOCK,
+		      ksync_lock_consistent),
+
+	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_ADD, KSYNC_TYPE_WAITGROUP,
+		      ksync_waitgroup_add),
+	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_WAIT, KSYNC_TYPE_WAITGROUP,
+		      ksync_waitgroup_wait),
+	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_BIND, KSYNC_TYPE_WAITGROUP,
+		      ksync_waitgroup_bind),
+
+	KSYNC_COMMAND(KSYNC_IOC_SEM_ACQUIRE, KSYNC_TYPE_SEM,
+		      ksync_sem_acquire),
+	KSYNC_COMMAND(KSYNC_IOC_SEM_TRYACQUIRE, KSYNC_TYPE_SEM,
+		      ksync_sem_tryacquire),
+	KSYNC_COMMAND(KSYNC_IOC_SEM_RELEASE, KSYNC_TYPE_SEM,
+		      ksync_sem_release),
+	KSYNC_COMMAND(KSYNC_IOC_SEM_RESIZE, KSYNC_TYPE_SEM,
+		      ksync_sem_resize),
+};
+
+long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct ksync_object *obj = file->private_data;
+	void __user *user = (void __user *)arg;
+	const struct ksync_command *command;
+	unsigned int nr = _IOC_NR(cmd);
+	union ksync_args args;
+	size_t size;
+	int ret;
+
+	if (nr >= ARRAY_SIZE(ksync_commands))
+		return -ENOTTY;
+	command = &ksync_commands[array_index_nospec(nr,
+					ARRAY_SIZE(ksync_commands))];
+	if (!command->fn || !ksync_same_command(cmd, command->cmd) ||
+	    (command->type && command->type != obj->ops->id))
+		return -ENOTTY;
+	size = _IOC_SIZE(command->cmd);
+	if (_IOC_SIZE(cmd) < size)
+		return -EINVAL;
+	if (_IOC_DIR(cmd) & _IOC_WRITE) {
+		ret = copy_struct_from_user(&args, size, user, _IOC_SIZE(cmd));
+		if (ret)
+			return ret;
+	}
+	ret = command->fn(obj, &args);
+	if ((_IOC_DIR(cmd) & _IOC_READ) && (!ret || ret == -EOWNERDEAD) &&
+	    copy_to_user(user, &args, size))
+		return -EFAULT;
+	return ret;
+}

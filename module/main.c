@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ksync: mutexes, reader-writer locks, wait groups and semaphores between
+ * processes that survive the death of whoever holds them.
+ *
+ *	ioctl.c device.c	commands
+ *	mutex.c rwlock.c	transitions of one primitive each, by the pure
+ *	waitgroup.c semaphore.c	  functions of *_word.h
+ *	wait.c			queues and sleeping
+ *	object.c name.c user.c	what a descriptor stands for
+ *	owner.c hold.c death.c	who holds what, and what becomes of it
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "object.h"
+#include "owner.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+static const struct file_operations ksync_device_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = ksync_device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice ksync_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ksync",
+	.fops = &ksync_device_fops,
+	.mode = 0666,
+};
+
+static int __init ksync_init(void)
+{
+	int ret;
+
+	ret = ksync_holds_init();
+	if (ret)
+		return ret;
+	ret = ksync_death_init();
+	if (ret)
+		goto exit_holds;
+	ret = misc_register(&ksync_device);
+	if (ret)
+		goto exit_death;
+	return 0;
+
+exit_death:
+	ksync_death_exit();
+exit_holds:
+	ksync_holds_exit();
+	return ret;
+}
+
+/* No file of ours is open any more, so no object exists, and nobody waits. */
+static void __exit ksync_exit(void)
+{
+	misc_deregister(&ksync_device);
+	ksync_death_exit();
+	ksync_owners_exit();
+	ksync_objects_exit();
+	ksync_holds_exit();
+}
+
+module_init(ksync_init);
+module_exit(ksync_exit);
+
+MODULE_DESCRIPTION("Synchronization between processes that survives death");
+MODULE_AUTHOR("The ksync developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION("0.1.0");

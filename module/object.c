@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Objects: their memory, their ids, their files.
+ *
+ *	ksync_object_alloc --> ref 1 --> ksync_object_file: ref is the file's
+ *	                        ^ |
+ *	   tryget, get_by_id ---+ +---> put: 0 --> nameless, idless, freed
+ */
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "object.h"
+
+#define KSYNC_BUCKETS_MAX 256
+
+/* All objects, by id. Those that have or had a name are marked. */
+static DEFINE_XARRAY_FLAGS(ksync_objects, XA_FLAGS_ACCOUNT);
+#define KSYNC_NAMED XA_MARK_0
+static atomic64_t ksync_last_id;
+
+static const struct ksync_ops *const ksync_all_ops[] = {
+	&ksync_mutex_ops,
+	&ksync_rwlock_ops,
+	&ksync_waitgroup_ops,
+	&ksync_sem_ops,
+};
+
+const struct ksync_ops *ksync_ops_by_id(u32 id)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ksync_all_ops); i++)
+		if (ksync_all_ops[i]->id == id)
+			return ksync_all_ops[i];
+	return NULL;
+}
+
+/* Are these properties of an object of that type? */
+int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
+		       u32 value, u32 max)
+{
+	if (!ops || (flags & ~ops->flags) || !nr || nr > KSYNC_NR_MAX)
+		return -EINVAL;
+	if (ops->id != KSYNC_TYPE_SEM)
+		return value || max ? -EINVAL : 0;
+	return !max || max > KSYNC_COUNT_MAX || value > max ? -EINVAL : 0;
+}
+
+static void ksync_object_free(struct ksync_object *obj)
+{
+	if (obj->user)
+		ksync_user_uncharge(obj->user);
+	kvfree(obj->cells);
+	kvfree(obj->buckets);
+	kfree(obj);
+}
+
+static int ksync_object_alloc_cells(struct ksync_object *obj)
+{
+	u32 i, buckets = min_t(u32, roundup_pow_of_two(obj->nr),
+			       KSYNC_BUCKETS_MAX);
+
+	obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells), GFP_KERNEL_ACCOUNT);
+	obj->buckets = kvcalloc(buckets, sizeof(*obj->buckets),
+				GFP_KERNEL_ACCOUNT);
+	if (!obj->cells || !obj->buckets)
+		return -ENOMEM;
+	obj->bucket_mask = buckets - 1;
+	for (i = 0; i < buckets; i++) {
+		spin_lock_init(&obj->buckets[i].lock);
+		obj->buckets[i].waiters = RB_ROOT;
+	}
+	return 0;
+}
+
+/* With one reference, and no name. The properties have been checked. */
+struct ksync_object *ksync_object_alloc(const struct ksync_ops *ops,
+					u32 flags, u32 nr, u32 value, u32 max)
+{
+	struct ksync_object *obj;
+	u32 i;
+	int ret;
+
+	obj = kzalloc(sizeof(*obj), GFP_KERNEL_ACCOUNT);
+	if (!obj)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&obj->ref, 1);
+	obj->ops = ops;
+	obj->flags = flags;
+	obj->nr = nr;
+	obj->uid = current_fsuid();
+	obj->gid = current_fsgid();
+	obj->user = ksync_user_charge();
+	if (IS_ERR(obj->user)) {
+		ret = PTR_ERR(obj->user);
+		obj->user = NULL;
+		goto free_object;
+	}
+	ret = ksync_object_alloc_cells(obj);
+	if (ret)
+		goto free_object;
+	for (i = 0; ops->init && i < nr; i++) {
+		ops->init(&obj->cells[i], value, max);
+		cond_resched();
+	}
+	obj->id = atomic64_inc_return(&ksync_last_id);
+	ret = xa_err(xa_store(&ksync_objects, obj->id, obj,
+			      GFP_KERNEL_ACCOUNT));
+	if (ret)
+		goto free_object;
+	return obj;
+
+free_object:
+	ksync_object_free(obj);
+	return ERR_PTR(ret);
+}
+
+bool ksync_object_tryget(struct ksync_object *obj)
+{
+	return refcount_inc_not_zero(&obj->ref);
+}
+
+/* With a reference; NULL if it does not exist any more. */
+struct ksync_object *ksync_object_get_by_id(u64 id)
+{
+	struct ksync_object *obj;
+
+	/* Its end erases it under this lock, before it is freed. */
+	xa_lock(&ksync_objects);
+	obj = xa_load(&ksync_objects, id);
+	if (obj && !ksync_object_tryget(obj))
+		obj = NULL;
+	xa_unlock(&ksync_objects);
+	return obj;
+}
+
+/* The next object after @cursor that was given a name, with a reference. */
+struct ksync_object *ksync_object_next_named(u64 cursor)
+{
+	unsigned long id = cursor;
+	struct ksync_object *obj;
+
+	if (cursor > ULONG_MAX)
+		return NULL;
+	xa_lock(&ksync_objects);
+	do {
+		obj = xa_find_after(&ksync_objects, &id, ULONG_MAX, KSYNC_NAMED);
+	} while (obj && !ksync_object_tryget(obj));
+	xa_unlock(&ksync_objects);
+	return obj;
+}
+
+void ksync_object_mark_named(struct ksync_object *obj)
+{
+	xa_set_mark(&ksync_objects, obj->id, KSYNC_NAMED);
+}
+
+/* May sleep. With the last reference nobody can wait on it. */
+void ksync_object_put(struct ksync_object *obj)
+{
+	if (!refcount_dec_and_test(&obj->ref))
+		return;
+	ksync_name_drop(obj);
+	xa_erase(&ksync_objects, obj->id);
+	ksync_object_free(obj);
+}
+
+static int ksync_object_release(struct inode *inode, struct file *file)
+{
+	struct ksync_object *obj = file->private_data;
+
+	atomic_dec(&obj->files);
+	ksync_object_put(obj);
+	return 0;
+}
+
+const struct file_operations ksync_object_fops = {
+	.owner = THIS_MODULE,
+	.release = ksync_object_release,
+	.unlocked_ioctl = ksync_object_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = ksync_object_show,
+	.llseek = noop_llseek,
+};
+
+/* A file for the object. Takes over the reference if it succeeds. */
+struct file *ksync_object_file(struct ksync_object *obj)
+{
+	struct file *file;
+
+	file = anon_inode_getfile("[ksync]", &ksync_object_fops, obj, O_RDWR);
+	if (!IS_ERR(file))
+		atomic_inc(&obj->files);
+	return file;
+}
+
+void ksync_objects_exit(void)
+{
+	xa_destroy(&ksync_objects);
+}

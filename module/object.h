@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Objects: what an open descriptor stands for.
+ */
+#ifndef KSYNC_OBJECT_H
+#define KSYNC_OBJECT_H
+
+#include <linux/cache.h>
+#include <linux/list.h>
+#include <linux/nospec.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/ksync.h>
+
+struct file;
+struct seq_file;
+struct ksync_hold;
+struct ksync_queue;
+struct ksync_user;
+struct ksync_wake;
+
+/**
+ * struct ksync_ops - what distinguishes mutexes, rwlocks, ...
+ * @name: as users see it
+ * @id: enum ksync_type
+ * @flags: KSYNC_F_* that objects of the type may have
+ * @init: writes the first state of a cell; NULL: zero is right
+ * @advance: makes the state word and the queue agree, with the bucket locked:
+ *           sets the flags that say who waits, and grants whatever the waiters
+ *           at the front can have. Called after any change that may allow one
+ * @drop: settles a hold of a dead owner. May sleep
+ * @status: fills in what the word and the cell say. Bucket locked
+ */
+struct ksync_ops {
+	const char *name;
+	u32 id;
+	u32 flags;
+	void (*init)(union ksync_cell *cell, u32 value, u32 max);
+	void (*advance)(struct ksync_queue *q, struct ksync_wake *wake);
+	void (*drop)(struct ksync_queue *q, u32 id,
+		     const struct ksync_hold *hold);
+	void (*status)(struct ksync_queue *q, struct ksync_status *st);
+};
+
+extern const struct ksync_ops ksync_mutex_ops;
+extern const struct ksync_ops ksync_rwlock_ops;
+extern const struct ksync_ops ksync_waitgroup_ops;
+extern const struct ksync_ops ksync_sem_ops;
+
+/**
+ * struct ksync_bucket - the waiters of some of an object's primitives
+ * @lock: guards the other fields, and every grant
+ * @seq: the last sequence number given to a waiter
+ * @waiters: struct ksync_waiter by index, want and sequence number
+ */
+struct ksync_bucket {
+	spinlock_t lock;
+	u64 seq;
+	struct rb_root waiters;
+};
+
+/**
+ * struct ksync_object
+ * @cells: the primitives' states
+ * @buckets: queues, hashed by index
+ * @bucket_mask: number of buckets less one
+ * @nr: number of primitives
+ * @ops: what they are
+ * @flags: KSYNC_F_*
+ * @id: unique until the module is unloaded
+ * @ref: one for each file and for each temporary user
+ * @files: open file descriptions
+ * @user: who is charged for it
+ * @uid: owner; fixed
+ * @gid: group; fixed
+ * @mode: permission bits; fixed
+ * @net: cookie of the network namespace that the name lives in; fixed
+ * @name_node: in the table of names, unhashed when it has none (any more);
+ *             guarded by ksync_names_lock, as the table is
+ * @name: fixed; empty for an object that never had one
+ */
+struct ksync_object {
+	union ksync_cell *cells;
+	struct ksync_bucket *buckets;
+	u32 bucket_mask;
+	u32 nr;
+	const struct ksync_ops *ops;
+	u32 flags;
+	u64 id;
+	refcount_t ref ____cacheline_aligned_in_smp;
+	atomic_t files;
+	struct ksync_user *user;
+	kuid_t uid;
+	kgid_t gid;
+	umode_t mode;
+	u64 net;
+	struct hlist_node name_node;
+	char name[KSYNC_NAME_MAX];
+};
+
+/* One primitive, as everything below an ioctl handler names it. */
+struct ksync_queue {
+	struct ksync_object *obj;
+	struct ksync_bucket *bucket;
+	union ksync_cell *cell;
+	u32 index;
+};
+
+static inline int ksync_queue_init(struct ksync_queue *q,
+				   struct ksync_object *obj, u32 index)
+{
+	if (index >= obj->nr)
+		return -EINVAL;
+	index = array_index_nospec(index, obj->nr);
+	q->obj = obj;
+	q->bucket = &obj->buckets[index & obj->bucket_mask];
+	q->cell = &obj->cells[index];
+	q->index = index;
+	return 0;
+}
+
+/* object.c */
+const struct ksync_ops *ksync_ops_by_id(u32 id);
+int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
+		       u32 value, u32 max);
+struct ksync_object *ksync_object_alloc(const struct ksync_ops *ops,
+					u32 flags, u32 nr, u32 value, u32 max);
+struct ksync_object *ksync_object_get_by_id(u64 id);
+bool ksync_object_tryget(struct ksync_object *obj);
+struct ksync_object *ksync_object_next_named(u64 cursor);
+void ksync_object_mark_named(struct ksync_object *obj);
+void ksync_object_put(struct ksync_object *obj);
+extern const struct file_operations ksync_object_fops;
+struct file *ksync_object_file(struct ksync_object *obj);
+void ksync_objects_exit(void);
+
+/* name.c */
+int ksync_name_check(const char *name);
+struct ksync_object *ksync_name_open(struct ksync_object *fresh, u32 how,
+				     const char *name,
+				     const struct ksync_ops *ops);
+int ksync_name_unlink(const char *name);
+struct ksync_object *ksync_name_read(const char *name);
+struct ksync_object *ksync_name_next(u64 cursor);
+bool ksync_name_get(struct ksync_object *obj, char *name);
+void ksync_name_drop(struct ksync_object *obj);
+
+/* user.c */
+struct ksync_user *ksync_user_charge(void);
+void ksync_user_uncharge(struct ksync_user *user);
+u32 ksync_user_objects(void);
+u32 ksync_user_objects_max(void);
+
+/* status.c */
+void ksync_object_info(struct ksync_object *obj, struct ksync_object_info *info);
+int ksync_object_status(struct ksync_object *obj, struct ksync_status *st);
+void ksync_lock_status(struct ksync_queue *q, struct ksync_status *st);
+void ksync_object_show(struct seq_file *m, struct file *file);
+
+/* ioctl.c */
+long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long ksync_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* KSYNC_OBJECT_H */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owners: threads by small ids, processes, and what they hold.
+ *
+ * A thread gets an id when it first needs one. The id stands in state words,
+ * and is not given out again until everything the thread held is settled.
+ *
+ * Holds name their object by its id, which is never reused, and do not keep it
+ * alive: a hold on an object that is gone is found to be of nothing.
+ */
+#ifndef KSYNC_OWNER_H
+#define KSYNC_OWNER_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/task_work.h>
+#include <linux/ksync.h>
+
+enum ksync_hold_kind {
+	KSYNC_HOLD_EXCLUSIVE,	/* thread: mutex, write lock */
+	KSYNC_HOLD_SHARED,	/* thread: count read locks */
+	KSYNC_HOLD_PERMITS,	/* process: count permits */
+	KSYNC_HOLD_MEMBERS,	/* process: count members of round */
+};
+
+/**
+ * struct ksync_hold - something held
+ * @node: in the owner's tree, by object and index
+ * @next_free: in a thread's list of spare ones
+ * @object: id of the object
+ * @index: primitive
+ * @kind: enum ksync_hold_kind
+ * @count: how many
+ * @round: KSYNC_HOLD_MEMBERS: of which round
+ */
+struct ksync_hold {
+	union {
+		struct rb_node node;
+		struct ksync_hold *next_free;
+	};
+	u64 object;
+	u32 index;
+	u32 kind;
+	u32 count;
+	u32 round;
+};
+
+#define KSYNC_HOLDS_INLINE 4	/* spare holds that come with a thread */
+
+/**
+ * struct ksync_process - a process that owns permits or is a bound member
+ * @node: in the table of processes, under ksync_owners_lock
+ * @pid: of the thread group, with a reference
+ * @ref: the table's, and temporary ones
+ * @lock: guards @holds and @gone
+ * @holds: struct ksync_hold by object and index
+ * @gone: the process is dead; nothing may be added
+ * @die_work: settles what it held, run by its last thread
+ * @exec_work: gives back its permits, run by the thread that calls execve
+ * @rcu: freed after readers
+ *
+ * Lock order: a process's lock, then a bucket's.
+ */
+struct ksync_process {
+	struct hlist_node node;
+	struct pid *pid;
+	refcount_t ref;
+	struct mutex lock;
+	struct rb_root holds;
+	bool gone;
+	struct callback_head die_work;
+	struct callback_head exec_work;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct ksync_thread - a thread that has an id
+ * @node: in the table of threads, under ksync_owners_lock
+ * @task: the thread; valid under RCU, until the thread is gone
+ * @id: stands in state words
+ * @holds: struct ksync_hold by object and index; the thread's alone
+ * @spare: unused holds; the thread's alone
+ * @first: spare ones to start with
+ * @place: where the thread stood in a queue that a signal handler took it from;
+ *         the thread's alone
+ * @tid: pid of the thread, with a reference
+ * @tgid: pid of its process, with a reference
+ * @work: settles what the thread held, run by the thread as it ends
+ * @rcu: freed after readers
+ */
+struct ksync_thread {
+	struct hlist_node node;
+	struct task_struct *task;
+	u32 id;
+	struct rb_root holds;
+	struct ksync_hold *spare;
+	struct ksync_hold first[KSYNC_HOLDS_INLINE];
+	struct {
+		u64 object;
+		u32 index;
+		u32 want;
+		u32 round;
+		u64 seq;
+		u64 since;
+	} place;
+	struct pid *tid;
+	struct pid *tgid;
+	struct callback_head work;
+	struct rcu_head rcu;
+};
+
+/* owner.c */
+struct ksync_thread *ksync_thread_find(const struct task_struct *task);
+struct ksync_thread *ksync_thread_get(void);
+void ksync_thread_unhash(struct ksync_thread *thread);
+void ksync_thread_free(struct ksync_thread *thread);
+bool ksync_thread_running(u32 id);
+void ksync_thread_pids(u32 id, u32 *pid, u32 *tid);
+
+struct ksync_process *ksync_process_find(struct pid *pid);
+struct ksync_process *ksync_process_get(struct pid *pid);
+struct ksync_process *ksync_process_claim(struct pid *pid);
+void ksync_process_put(struct ksync_process *process);
+void ksync_owners_exit(void);
+
+struct ksync_hold *ksync_hold_find(struct rb_root *holds, u64 object, u32 index);
+void ksync_hold_insert(struct rb_root *holds, struct ksync_hold *hold,
+		       u64 object, u32 index, u32 kind);
+struct ksync_hold *ksync_hold_spare(struct ksync_thread *thread);
+void ksync_hold_unuse(struct ksync_thread *thread, struct ksync_hold *hold);
+struct ksync_hold *ksync_hold_alloc(void);
+void ksync_hold_free(struct ksync_hold *hold);
+void ksync_process_drop_hold(struct ksync_process *process,
+			     struct ksync_hold *hold);
+int ksync_holds_init(void);
+void ksync_holds_exit(void);
+
+/* The caller's hold on a primitive, NULL if it has none. */
+static inline struct ksync_hold *
+ksync_thread_hold(struct ksync_thread *thread, u64 object, u32 index)
+{
+	return thread ? ksync_hold_find(&thread->holds, object, index) : NULL;
+}
+
+/* death.c */
+void ksync_process_reap(struct pid *pid);
+int ksync_death_init(void);
+void ksync_death_exit(void);
+
+/* pidfd.c */
+struct pid *ksync_pidfd_get(int fd);
+bool ksync_pid_alive(struct pid *pid);
+
+#endif /* KSYNC_OWNER_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Tracepoints: who waits, for what, with which outcome, and who died.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM ksync
+
+#if !defined(KSYNC_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define KSYNC_TRACE_H
+
+#include <linux/tracepoint.h>
+
+TRACE_EVENT(ksync_wait,
+	TP_PROTO(u64 object, u32 index, u32 want),
+	TP_ARGS(object, index, want),
+	TP_STRUCT__entry(
+		__field(u64, object)
+		__field(u32, index)
+		__field(u32, want)
+	),
+	TP_fast_assign(
+		__entry->object = object;
+		__entry->index = index;
+		__entry->want = want;
+	),
+	TP_printk("object=%llu index=%u want=%s", __entry->object,
+		  __entry->index, __entry->want ? "shared" : "exclusive")
+);
+
+TRACE_EVENT(ksync_waited,
+	TP_PROTO(u64 object, u32 index, int result),
+	TP_ARGS(object, index, result),
+	TP_STRUCT__entry(
+		__field(u64, object)
+		__field(u32, index)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__entry->object = object;
+		__entry->index = index;
+		__entry->result = result;
+	),
+	TP_printk("object=%llu index=%u result=%d", __entry->object,
+		  __entry->index, __entry->result)
+);
+
+TRACE_EVENT(ksync_death,
+	TP_PROTO(u64 object, u32 index, u32 id, u32 kind, u32 count),
+	TP_ARGS(object, index, id, kind, count),
+	TP_STRUCT__entry(
+		__field(u64, object)
+		__field(u32, index)
+		__field(u32, id)
+		__field(u32, kind)
+		__field(u32, count)
+	),
+	TP_fast_assign(
+		__entry->object = object;
+		__entry->index = index;
+		__entry->id = id;
+		__entry->kind = kind;
+		__entry->count = count;
+	),
+	TP_printk("object=%llu index=%u thread=%u kind=%u count=%u",
+		  __entry->object, __entry->index, __entry->id, __entry->kind,
+		  __entry->count)
+);
+
+#endif /* KSYNC_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

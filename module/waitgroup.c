@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Wait group. wg_word.h has the rounds.
+ *
+ * Members may be tied to processes. The ties are holds of the process and name
+ * the round, so that what is left of a tie when its round has ended cannot
+ * count down the next one.
+ */
+#include <linux/err.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+
+#include "commands.h"
+#include "owner.h"
+#include "wg_word.h"
+#include "word.h"
+
+/* How many members a round that has ended lost, if that is still known. */
+static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
+			  u32 round)
+{
+	u64 next = ((u64)round + 1) * KSYNC_WG_ROUND_ONE;
+
+	if ((next ^ word) & KSYNC_WG_ROUND)
+		return 0;
+	if (wg_word_count(word))
+		return READ_ONCE(cell->lost_before);
+	return word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
+}
+
+/* Everyone whose round is over goes; rounds are in the order of the queue. */
+static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
+{
+	u64 word = ksync_cell_read(q->cell);
+	struct ksync_waiter *w;
+
+	while ((w = ksync_first(q, KSYNC_WANT_SHARED)) &&
+	       w->round != wg_word_round(word)) {
+		w->lost = waitgroup_lost(&q->cell->waitgroup, word, w->round);
+		ksync_grant(q, w, w->lost ? -EOWNERDEAD : 0, wake);
+	}
+	ksync_update(q->cell, word, wg_word_waiters(&word, w));
+}
+
+/* A round begins: what is told of the last one moves over. Bucket locked. */
+static void waitgroup_begin(struct ksync_waitgroup_cell *cell, u64 word)
+{
+	WRITE_ONCE(cell->lost_before,
+		   word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0);
+	WRITE_ONCE(cell->lost, 0);
+	WRITE_ONCE(cell->bound, 0);
+}
+
+static int waitgroup_add(struct ksync_queue *q, s32 delta, u32 *round)
+{
+	struct ksync_wake wake;
+	u64 word, before;
+	int ret;
+
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	before = ksync_cell_read(q->cell);
+	if (!wg_word_count(before) && delta > 0)
+		waitgroup_begin(&q->cell->waitgroup, before);
+	ret = ksync_update(q->cell, word, wg_word_add(&word, delta));
+	*round = wg_word_round(before);
+	if (!ret && !wg_word_count(word))
+		waitgroup_advance(q, &wake);
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+	return ret;
+}
+
+/* The process is done for @n members: ties that they had are loosed. */
+static void waitgroup_untie(struct ksync_queue *q,
+			    struct ksync_process *process, u32 n, u32 round)
+{
+	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	struct ksync_hold *hold;
+
+	lockdep_assert_held(&process->lock);
+	hold = ksync_hold_find(&process->holds, q->obj->id, q->index);
+	if (!hold)
+		return;
+	if (hold->round == round) {
+		n = min(n, hold->count);
+		hold->count -= n;
+		ksync_queue_lock(q);
+		if (wg_word_round(ksync_cell_read(q->cell)) == round)
+			WRITE_ONCE(cell->bound, cell->bound - n);
+		ksync_queue_unlock(q);
+		if (hold->count)
+			return;
+	}
+	ksync_process_drop_hold(process, hold);
+}
+
+int ksync_waitgroup_add(struct ksync_object *obj, void *args)
+{
+	struct ksync_waitgroup_add_args *a = args;
+	struct ksync_process *process = NULL;
+	struct ksync_queue q;
+	u32 round;
+	int ret;
+
+	ret = ksync_queue_init(&q, obj, a->index);
+	if (ret)
+		return ret;
+	if (a->delta < 0)
+		process = ksync_process_find(task_tgid(current));
+	if (!process)
+		return waitgroup_add(&q, a->delta, &round);
+
+	mutex_lock(&process->lock);
+	ret = waitgroup_add(&q, a->delta, &round);
+	if (!ret)
+		waitgroup_untie(&q, process, -(u32)a->delta, round);
+	mutex_unlock(&process->lock);
+	ksync_process_put(process);
+	return ret;
+}
+
+/* The count is zero: the outcome of the last round. -EAGAIN if it is not. */
+static int waitgroup_wait_none(struct ksync_queue *q, u32 *round, u32 *lost)
+{
+	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	u64 word = ksync_cell_read(q->cell);
+	int ret = -EAGAIN;
+
+	if (!(word & (KSYNC_WG_COUNT | KSYNC_WG_LOSS)))
+		return 0;
+	ksync_queue_lock(q);
+	word = ksync_cell_read(q->cell);
+	*round = wg_word_round(word);
+	if (!wg_word_count(word)) {
+		*lost = word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
+		ret = *lost ? -EOWNERDEAD : 0;
+	}
+	ksync_queue_unlock(q);
+	return ret;
+}
+
+int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
+{
+	struct ksync_waiter w = { .want = KSYNC_WANT_SHARED };
+	struct ksync_waitgroup_wait_args *a = args;
+	struct ksync_queue q;
+	int ret;
+
+	if (a->flags || a->lost || a->pad)
+		return -EINVAL;
+	ret = ksync_queue_init(&q, obj, a->index);
+	if (ret)
+		return ret;
+	ret = waitgroup_wait_none(&q, &w.round, &w.lost);
+	if (ret == -EAGAIN) {
+		ret = ksync_wait(&q, &w, a->deadline);
+		if (ksync_changed(ret))
+			atomic64_inc((atomic64_t *)&q.cell->waitgroup.waits);
+	}
+	a->lost = w.lost;
+	return ret;
+}
+
+static int waitgroup_tie(struct ksync_queue *q, struct ksync_process *process,
+			 struct ksync_hold **spare)
+{
+	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	struct ksync_hold *hold;
+	int ret = 0;
+	u64 word;
+
+	lockdep_assert_held(&process->lock);
+	if (process->gone || !ksync_pid_alive(process->pid))
+		return -ESRCH;
+	hold = ksync_hold_find(&process->holds, q->obj->id, q->index);
+
+	ksync_queue_lock(q);
+	word = ksync_cell_read(q->cell);
+	if (READ_ONCE(cell->bound) >= wg_word_count(word))
+		ret = -ERANGE;
+	else
+		WRITE_ONCE(cell->bound, cell->bound + 1);
+	ksync_queue_unlock(q);
+	if (ret)
+		return ret;
+
+	if (!hold) {
+		hold = *spare;
+		*spare = NULL;
+		ksync_hold_insert(&process->holds, hold, q->obj->id, q->index,
+				  KSYNC_HOLD_MEMBERS);
+		hold->count = 0;
+	}
+	if (hold->round != wg_word_round(word))
+		hold->count = 0;
+	hold->round = wg_word_round(word);
+	hold->count++;
+	return 0;
+}
+
+int ksync_waitgroup_bind(struct ksync_object *obj, void *args)
+{
+	struct ksync_waitgroup_bind_args *a = args;
+	struct ksync_process *process;
+	struct ksync_hold *spare;
+	struct ksync_queue q;
+	struct pid *pid;
+	int ret;
+
+	ret = ksync_queue_init(&q, obj, a->index);
+	if (ret)
+		return ret;
+	pid = ksync_pidfd_get(a->pidfd);
+	if (IS_ERR(pid))
+		return PTR_ERR(pid);
+	process = ksync_process_get(pid);
+	spare = ksync_hold_alloc();
+	ret = -ENOMEM;
+	if (process && spare) {
+		mutex_lock(&process->lock);
+		ret = waitgroup_tie(&q, process, &spare);
+		mutex_unlock(&process->lock);
+	}
+	ksync_hold_free(spare);
+	if (process)
+		ksync_process_put(process);
+	/* It may have died before it was in the table. */
+	if (ret == -ESRCH)
+		ksync_process_reap(pid);
+	put_pid(pid);
+	return ret;
+}
+
+/* A process died with members that are not done. */
+static void waitgroup_drop(struct ksync_queue *q, u32 id,
+			   const struct ksync_hold *hold)
+{
+	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	struct ksync_wake wake;
+	u32 n = hold->count;
+	u64 word;
+
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	word = ksync_cell_read(q->cell);
+	if (n && wg_word_round(word) == hold->round && wg_word_count(word)) {
+		n = min(n, wg_word_count(word));
+		/* Before the word, which tells others to look at it. */
+		WRITE_ONCE(cell->lost, cell->lost + n);
+		WRITE_ONCE(cell->deaths, cell->deaths + n);
+		WRITE_ONCE(cell->bound, cell->bound - n);
+		ksync_update(q->cell, word,
+			     wg_word_lose(&word, hold->round, &n));
+		if (!wg_word_count(word))
+			waitgroup_advance(q, &wake);
+	}
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+}
+
+static void waitgroup_status(struct ksync_queue *q, struct ksync_status *st)
+{
+	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	u64 word = ksync_cell_read(q->cell);
+
+	st->value = wg_word_count(word);
+	st->token = wg_word_round(word);
+	st->deaths = READ_ONCE(cell->deaths);
+	st->acquisitions = READ_ONCE(cell->waits);
+	st->contended = st->acquisitions;
+	if (word & KSYNC_WG_LOSS) {
+		st->flags |= KSYNC_STATUS_LOSS;
+		st->lost = READ_ONCE(cell->lost);
+	}
+}
+
+const struct ksync_ops ksync_waitgroup_ops = {
+	.name = "waitgroup",
+	.id = KSYNC_TYPE_WAITGROUP,
+	.flags = KSYNC_F_GUARDED,
+	.advance = waitgroup_advance,
+	.drop = waitgroup_drop,
+	.status = waitgroup_status,
+};
