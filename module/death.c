@@ -207,7 +207,7 @@ int ksync_death_init(void)
 	for_each_kernel_tracepoint(ksync_find_tracepoint, NULL);
 	if (!ksync_exit_tp || !ksync_exec_tp) {
 		pr_err("this kernel has no tracepoints for process exit and exec\n");
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 	ret = tracepoint_probe_register(ksync_exit_tp,
 					ksync_exit_probe(ksync_probe_exit1,

@@ -101,14 +101,17 @@ static inline int lock_word_consistent(u64 *word, u32 id)
 	return 0;
 }
 
-/* A newcomer waits behind writers that wait; who is @queued has its turn. */
-static inline int lock_word_read(u64 *word, bool queued)
+/*
+ * A newcomer waits behind writers that wait; not so who reads already or has
+ * its @turn.
+ */
+static inline int lock_word_read(u64 *word, bool turn)
 {
 	if (*word & KSYNC_LOCK_LOST)
 		return -ENOTRECOVERABLE;
 	if (*word & KSYNC_LOCK_ID)
 		return -EBUSY;
-	if (!queued && (*word & KSYNC_LOCK_WRITER_WAITS))
+	if (!turn && (*word & KSYNC_LOCK_WRITER_WAITS))
 		return -EBUSY;
 	if ((*word & KSYNC_LOCK_READERS) == KSYNC_LOCK_READERS)
 		return -EOVERFLOW;
@@ -116,11 +119,12 @@ static inline int lock_word_read(u64 *word, bool queued)
 	return lock_word_result(*word);
 }
 
-static inline int lock_word_unread(u64 *word)
+/* @n read holds are given up. */
+static inline int lock_word_unread(u64 *word, u32 n)
 {
-	if (!(*word & KSYNC_LOCK_READERS))
+	if (lock_word_readers(*word) < n)
 		return -EPERM;
-	*word -= KSYNC_LOCK_READER;
+	*word -= n * KSYNC_LOCK_READER;
 	return 0;
 }
 
@@ -134,7 +138,7 @@ static inline int lock_word_downgrade(u64 *word, u32 id)
 	return 0;
 }
 
-/* A reader becomes the writer @id, if it is the only one. */
+/* A reader becomes the writer @id, if its is the only read hold. */
 static inline int lock_word_upgrade(u64 *word, u32 id)
 {
 	if (*word & KSYNC_LOCK_ID)

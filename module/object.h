@@ -56,7 +56,7 @@ extern const struct ksync_ops ksync_sem_ops;
  * @waiters: struct ksync_waiter by index, want and sequence number
  */
 struct ksync_bucket {
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	u64 seq;
 	struct rb_root waiters;
 };

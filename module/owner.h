@@ -69,7 +69,7 @@ struct ksync_process {
 	struct hlist_node node;
 	struct pid *pid;
 	refcount_t ref;
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	struct rb_root holds;
 	bool gone;
 	struct callback_head die_work;

@@ -32,7 +32,7 @@ bool ksync_pid_alive(struct pid *pid)
 	struct task_struct *task;
 	bool alive;
 
-	smp_mb();
+	smp_mb(); /* see above */
 	rcu_read_lock();
 	task = pid_task(pid, PIDTYPE_TGID);
 	alive = task && atomic_read(&task->signal->live);

@@ -10,11 +10,11 @@
  *	               last reader out: first writer
  *	   [readers] --------------------------------> [writer]
  *	       ^                                        |   |
- *	       +----------------------------------------+   +--> next writer
- *	         writer out: all readers that wait               (no reader waits)
+ *	       +----------------------------------------+   +--> (another)
+ *	         writer out: all readers that wait               no reader waits
  *
- * The word counts reading threads. How often a thread reads is in its hold, so
- * reading again never touches the word, and cannot wait.
+ * The word counts read holds; how many of them a thread has is in its own
+ * record. Who reads already may read again whoever waits, so it never waits.
  */
 #include <linux/err.h>
 
@@ -101,12 +101,17 @@ static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
 static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
 			 bool try)
 {
+	u64 word;
+	int ret;
+
 	if (hold->kind == KSYNC_HOLD_EXCLUSIVE)
 		return try ? -EBUSY : -EDEADLK;
-	if (hold->count == KSYNC_COUNT_MAX)
-		return -EOVERFLOW;
-	hold->count++;
-	return lock_word_result(ksync_cell_read(q->cell));
+	ret = ksync_update(q->cell, word, lock_word_read(&word, true));
+	if (ksync_changed(ret)) {
+		hold->count++;
+		atomic64_inc((atomic64_t *)&q->cell->lock.shared);
+	}
+	return ret;
 }
 
 static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
@@ -179,7 +184,7 @@ static int rwlock_unread(struct ksync_queue *q)
 	u64 word;
 	int ret;
 
-	ret = ksync_update(q->cell, word, lock_word_unread(&word));
+	ret = ksync_update(q->cell, word, lock_word_unread(&word, 1));
 	if (!ret && (word & KSYNC_LOCK_WAITERS) && !lock_word_readers(word))
 		rwlock_let_in(q, false);
 	return ret;
@@ -209,14 +214,14 @@ int ksync_rwlock_unlock(struct ksync_object *obj, void *args)
 	hold = ksync_thread_hold(thread, obj->id, q.index);
 	if (!hold)
 		return -EPERM;
-	if (hold->kind == KSYNC_HOLD_SHARED && --hold->count)
-		return 0;
-	rb_erase(&hold->node, &thread->holds);
 	if (hold->kind == KSYNC_HOLD_SHARED)
 		ret = rwlock_unread(&q);
 	else
 		ret = rwlock_unwrite(&q, thread->id);
-	ksync_hold_unuse(thread, hold);
+	if (!--hold->count) {
+		rb_erase(&hold->node, &thread->holds);
+		ksync_hold_unuse(thread, hold);
+	}
 	return ret;
 }
 
@@ -260,8 +265,6 @@ int ksync_rwlock_upgrade(struct ksync_object *obj, void *args)
 	hold = ksync_thread_hold(thread, obj->id, q.index);
 	if (!hold || hold->kind != KSYNC_HOLD_SHARED)
 		return -EPERM;
-	if (hold->count > 1)
-		return -EBUSY;
 	ret = ksync_update(q.cell, word, lock_word_upgrade(&word, thread->id));
 	if (ksync_changed(ret)) {
 		hold->kind = KSYNC_HOLD_EXCLUSIVE;
@@ -318,7 +321,8 @@ static void rwlock_drop(struct ksync_queue *q, u32 id,
 	if (writer)
 		ret = ksync_update(q->cell, word, lock_word_die(&word, id, 0));
 	else
-		ret = ksync_update(q->cell, word, lock_word_unread(&word));
+		ret = ksync_update(q->cell, word,
+				   lock_word_unread(&word, hold->count));
 	if (ret)
 		return;
 	atomic_inc((atomic_t *)&q->cell->lock.deaths);

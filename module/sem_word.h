@@ -9,6 +9,7 @@
 #define KSYNC_SEM_WORD_H
 
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 #include <linux/ksync.h>
 

@@ -193,10 +193,10 @@ static void ksync_place_keep(struct ksync_queue *q, struct ksync_waiter *w,
 static ktime_t ksync_deadline(u64 deadline)
 {
 	ktime_t t = min_t(u64, deadline, KTIME_MAX);
-
 #ifdef CONFIG_TIME_NS
-	t = ktime_sub(t, timespec64_to_ktime(
-		current->nsproxy->time_ns->offsets.monotonic));
+	struct timens_offsets *offsets = &current->nsproxy->time_ns->offsets;
+
+	t = ktime_sub(t, timespec64_to_ktime(offsets->monotonic));
 #endif
 	return t;
 }

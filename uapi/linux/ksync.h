@@ -356,7 +356,7 @@ struct ksync_object_info {
  *              namespace; 0 when not held or not visible
  * @holder_tid: out: thread, likewise
  * @holder_id: out: kernel's id of that thread; 0 when not held
- * @readers: out: rwlock: threads that read
+ * @readers: out: rwlock: read holds
  * @value: out: mutex, rwlock: 1 when held exclusively; waitgroup: members;
  *         semaphore: free permits
  * @max: out: semaphore: maximum
