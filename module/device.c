@@ -200,10 +200,8 @@ long ksync_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	size = _IOC_SIZE(command->cmd);
 	if (_IOC_SIZE(cmd) < size)
 		return -EINVAL;
-	if (_IOC_DIR(cmd) & _IOC_WRITE) {
-		ret = copy_struct_from_user(&args, size, user, _IOC_SIZE(cmd));
-		if (ret)
-			return ret;
-	}
+	ret = ksync_copy_args(&args, size, cmd, user);
+	if (ret)
+		return ret;
 	return command->fn(&args, user);
 }

@@ -113,11 +113,9 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	size = _IOC_SIZE(command->cmd);
 	if (_IOC_SIZE(cmd) < size)
 		return -EINVAL;
-	if (_IOC_DIR(cmd) & _IOC_WRITE) {
-		ret = copy_struct_from_user(&args, size, user, _IOC_SIZE(cmd));
-		if (ret)
-			return ret;
-	}
+	ret = ksync_copy_args(&args, size, cmd, user);
+	if (ret)
+		return ret;
 	ret = command->fn(obj, &args);
 	if ((_IOC_DIR(cmd) & _IOC_READ) && (!ret || ret == -EOWNERDEAD) &&
 	    copy_to_user(user, &args, size))

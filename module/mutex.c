@@ -87,9 +87,17 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 	return 0;
 }
 
+/* Somebody else has it: the road on which time does not matter. */
+static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
+{
+	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
+	int ret = mutex_spin(q, id);
+
+	return ret == -EBUSY ? ksync_wait(q, &w, deadline) : ret;
+}
+
 static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 {
-	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE };
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
 	bool waited = false;
@@ -108,11 +116,7 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 			   lock_word_acquire(&word, thread->id, false,
 					     mutex_in_order(q->obj)));
 	if (ret == -EBUSY && !try) {
-		ret = mutex_spin(q, thread->id);
-		if (ret == -EBUSY) {
-			w.id = thread->id;
-			ret = ksync_wait(q, &w, deadline);
-		}
+		ret = mutex_wait(q, thread->id, deadline);
 		waited = true;
 	}
 	if (!ksync_changed(ret)) {

@@ -148,6 +148,7 @@ void ksync_wake_all(struct ksync_wake *wake)
 		smp_store_release(&w->result, w->granted);
 		wake_up_process(task);
 		put_task_struct(task);
+		cond_resched();
 	}
 	if (wake->nudge) {
 		wake_up_process(wake->nudge);
