@@ -161,6 +161,9 @@ static int kernel_open(const char *name, int oflag, mode_t mode,
 	err = ksync_kernel_device_command(KSYNC_IOC_DEV_OPEN, &args);
 	if (err) {
 		free(obj);
+		/* Not here, but there: that is the reason. */
+		if (err == -ENOENT && ksync_futex_has_name(name) > 0)
+			err = -EXDEV;
 		return err;
 	}
 	obj->fd = args.fd;

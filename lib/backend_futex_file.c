@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: making, checking and mapping the file of an object.
+ */
+#define _FILE_OFFSET_BITS 64
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend_futex.h"
+
+static int write_at(int fd, const void *data, size_t len, size_t at)
+{
+	const char *p = data;
+	ssize_t n;
+
+	while (len) {
+		n = pwrite(fd, p, len, at);
+		if (n < 0 && errno != EINTR)
+			return errno == ENOSPC ? -ENOMEM : -errno;
+		if (n > 0) {
+			p += n;
+			at += n;
+			len -= n;
+		}
+	}
+	return 0;
+}
+
+/*
+ * A file system may be full, and then memory that is mapped cannot be touched:
+ * it is asked for first. Where that is not possible, it is hoped for.
+ */
+static int allocate(int fd, size_t at, size_t len)
+{
+	int ret;
+
+	do {
+		ret = fallocate(fd, 0, at, len) ? -errno : 0;
+	} while (ret == -EINTR);
+	return ret == -ENOSPC || ret == -EDQUOT ? -ENOMEM : 0;
+}
+
+/* Makes sure of the pages with this part of the mapping. Leaves errno alone. */
+int kfx_file_back(struct kfx_object *obj, void *p, size_t len)
+{
+	size_t at = kfx_offset(obj, p);
+	int ret, state, saved = errno;
+
+	/* A caller may have locks. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	ret = allocate(obj->live, at, len);
+	pthread_setcancelstate(state, NULL);
+	errno = saved;
+	return ret;
+}
+
+/* More than that is a signal, not an error. */
+static bool exceeds_limit(size_t size)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_FSIZE, &limit) &&
+	       limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < size;
+}
+
+static int init_sems(int fd, const struct ksync_spec *spec)
+{
+	union ksync_cell cells[64] = { 0 };
+	uint32_t i, n;
+	int ret = 0;
+
+	for (i = 0; i < 64; i++)
+		cells[i].state = (uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT |
+				 spec->value;
+	for (i = 0; i < spec->nr && !ret; i += n) {
+		n = spec->nr - i < 64 ? spec->nr - i : 64;
+		ret = write_at(fd, cells, n * sizeof(cells[0]),
+			       KFX_CELLS_AT + i * sizeof(cells[0]));
+	}
+	return ret;
+}
+
+/*
+ * Makes an object of a file that nobody uses. The file may be an old one, also
+ * cut short; it never shrinks, since somebody may be looking at it.
+ */
+int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
+{
+	struct kfx_header header = {
+		.version = KFX_VERSION, .type = spec->type,
+		.flags = spec->flags, .nr = spec->nr,
+	};
+	size_t size = kfx_file_size(spec->nr);
+	uint64_t magic = KFX_MAGIC;
+	struct stat st;
+	int ret = 0;
+
+	if (exceeds_limit(size))
+		return -ENOMEM;
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size && fallocate(fd, FALLOC_FL_PUNCH_HOLE |
+				    FALLOC_FL_KEEP_SIZE, 0, st.st_size))
+		return -errno;
+	if ((uint64_t)st.st_size < size && ftruncate(fd, size))
+		return errno == ENOSPC ? -ENOMEM : -errno;
+	if (name) {
+		strncpy(header.name, name, sizeof(header.name) - 1);
+		ret = allocate(fd, KFX_CELLS_AT,
+			       kfx_lines_at(spec->nr) - KFX_CELLS_AT);
+	}
+	if (!ret && spec->type == KSYNC_SEM)
+		ret = init_sems(fd, spec);
+	if (getrandom(&header.nonce, sizeof(header.nonce), GRND_NONBLOCK) < 0)
+		header.nonce = kfx_now();
+	/* Last the magic, which says that the rest is there. */
+	if (!ret)
+		ret = write_at(fd, &header, sizeof(header), 0);
+	if (!ret)
+		ret = write_at(fd, &magic, sizeof(magic), 0);
+	return ret;
+}
+
+/* -EINVAL: not an object, or not yet. */
+int kfx_file_check(int fd, struct kfx_header *header)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) ||
+	    pread(fd, header, sizeof(*header), 0) != sizeof(*header))
+		return -EINVAL;
+	if (header->magic != KFX_MAGIC || header->version != KFX_VERSION ||
+	    header->type < KSYNC_MUTEX || header->type > KSYNC_SEM ||
+	    !header->nr || header->nr > KSYNC_NR_LIMIT ||
+	    header->name[KSYNC_NAME_LEN - 1] || strchr(header->name, '/') ||
+	    (uint64_t)st.st_size < kfx_file_size(header->nr))
+		return -EINVAL;
+	return 0;
+}
+
+static const struct kfx_type *const types[] = {
+	[KSYNC_MUTEX]		= &kfx_mutex_type,
+	[KSYNC_RWLOCK]		= &kfx_rwlock_type,
+	[KSYNC_WAITGROUP]	= &kfx_waitgroup_type,
+	[KSYNC_SEM]		= &kfx_sem_type,
+};
+
+/*
+ * Fills in what the object is, and maps it. The header is read once: it may
+ * change at any time.
+ */
+int kfx_file_map(struct kfx_object *obj, int fd, bool writable)
+{
+	struct kfx_header header;
+	int ret = kfx_file_check(fd, &header);
+	char *base;
+
+	if (ret)
+		return ret;
+	obj->size = kfx_file_size(header.nr);
+	base = mmap(NULL, obj->size, PROT_READ | (writable ? PROT_WRITE : 0),
+		    MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return errno == ENODEV || errno == EACCES ? -EINVAL : -ENOMEM;
+	obj->base = base;
+	obj->header = (void *)base;
+	obj->slots = (void *)(base + KFX_SLOTS_AT);
+	obj->cells = (void *)(base + KFX_CELLS_AT);
+	obj->lines = (void *)(base + kfx_lines_at(header.nr));
+	obj->type = header.type;
+	obj->flags = header.flags;
+	obj->nr = header.nr;
+	memcpy(obj->name, header.name, sizeof(obj->name));
+	obj->ops = types[header.type];
+	return 0;
+}
+
+void kfx_file_unmap(struct kfx_object *obj)
+{
+	if (obj->base)
+		munmap(obj->base, obj->size);
+	obj->base = NULL;
+}
+
+/* An object without a name: its file, or a negative errno. */
+int kfx_file_create(const struct ksync_spec *spec)
+{
+	int fd = memfd_create("ksync", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = kfx_file_init(fd, spec, NULL);
+	/* Nobody shall be able to pull it away under the others' feet. */
+	if (!ret && fcntl(fd, F_ADD_SEALS,
+			  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		ret = -errno;
+	if (ret) {
+		kfx_close(fd);
+		return ret;
+	}
+	return fd;
+}

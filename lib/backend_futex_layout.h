@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The futex backend: what stands in the file of an object.
+ *
+ *	header	what the object is, high-water marks
+ *	slots	one for each process that has it open
+ *	cells	one for each primitive, laid out as in <linux/ksync.h>
+ *	lines	one for each thread that uses it, and more where one is not
+ *		enough: what the thread holds and what it waits for
+ *
+ * The file is sparse: slots and lines that nobody ever used cost nothing.
+ *
+ * A process is alive while the byte of its slot is locked, by an open file
+ * description that nobody else has. The kernel drops the lock when the process
+ * ends or calls execve, whatever else happens. No PID is ever compared.
+ *
+ * The id in the state word of a lock is the number of its holder's line. A line
+ * belongs to a slot, so the id leads to the process. Line 0 is nobody's: in its
+ * name works whoever holds the gate (backend_futex_gate.c).
+ *
+ * Everything here may be changed by any process that has the object open, so
+ * whatever is used as an index is checked against its bound first.
+ */
+#ifndef KSYNC_BACKEND_FUTEX_LAYOUT_H
+#define KSYNC_BACKEND_FUTEX_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cell.h"
+#include "ksync.h"
+
+#define KFX_MAGIC	0x31586675746b736bULL
+#define KFX_VERSION	1U
+#define KFX_PAGE	4096U
+#define KFX_SLOTS	16384U		/* processes that use one object */
+#define KFX_LINES	32768U		/* threads that do, and their overflow */
+
+/* Bytes that are locked: beyond the end of any file that could be an object. */
+#define KFX_LOCK_GATE	(1LL << 40)
+#define KFX_LOCK_SLOT	(KFX_LOCK_GATE + 1)
+
+/*
+ * magic	written last: the file is complete
+ * nonce	random: tells one object from another, whatever the inode number
+ * slots_hi	slots from here on were never used. Grows, under the gate
+ * lines_hi	likewise for lines; whoever claims a line raises it
+ * readers_hi	likewise for lines with read holds
+ * line_hint	where a free line may be
+ * slot_hint	where to look for the slot of a dead process
+ * sweep_at	CLOCK_MONOTONIC in ns: when all processes are to be looked at
+ *		again; whoever moves it on does so
+ */
+struct kfx_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t type;
+	uint32_t flags;
+	uint32_t nr;
+	uint64_t nonce;
+	char name[KSYNC_NAME_LEN];
+
+	uint32_t slots_hi __attribute__((aligned(64)));
+	uint32_t lines_hi;
+	uint32_t readers_hi;
+	uint32_t line_hint;
+	uint32_t slot_hint;
+	uint64_t sweep_at;
+};
+
+/*
+ * used		0 clean: no line belongs to it. 1: taken by a process. Changed
+ *		under the gate, but for a process that leaves its own
+ * pid, pidns	for people only: the process, and the inode of its PID namespace
+ */
+struct kfx_slot {
+	uint32_t used;
+	uint32_t pid;
+	uint64_t pidns;
+	uint64_t reserved[2];
+};
+
+/*
+ * One primitive that a thread holds, or permits or members of a process.
+ *
+ * key		index + 1, and one of the flags while it is held (by a thread).
+ *		Without a flag it only remembers the index.
+ *
+ *		READ is the read hold itself: the reader sets it, then looks at
+ *		the word of the lock. EXCL says that the thread may be the
+ *		exclusive holder: it is set before the word names the thread
+ *		and withdrawn after. The word decides.
+ * count	read holds; permits; members bound to the process
+ * reads	read acquisitions since the key was set to its index
+ * round	of the members
+ */
+#define KFX_HELD_READ	(1U << 30)
+#define KFX_HELD_EXCL	(1U << 31)
+#define KFX_KEY_INDEX	(KFX_HELD_READ - 1)
+
+struct kfx_hold {
+	uint32_t key;
+	uint32_t count;
+	uint32_t reads;
+	uint32_t round;
+};
+
+/*
+ * Changes to several words that happen all or none: written down, done, and
+ * crossed out by the owner of a queue lock. If it dies in between, its heir
+ * does them (again). Each is such that doing it twice is doing it once: as long
+ * as it stands here, nobody else can change these words but the waiter named
+ * here its own, and that one never returns to an old value.
+ *
+ * nr		0: nothing is pending; otherwise 1 + stores
+ * waiter	line whose wait changes from wait_old to wait_new, if not 0
+ * word_old	the cell's state, if it differs from word_new
+ * store	offset in the file and new value of 32-bit words
+ */
+#define KFX_STORES	4
+
+struct kfx_redo {
+	uint32_t nr;
+	uint32_t waiter;
+	uint64_t wait_old;
+	uint64_t wait_new;
+	uint64_t word_old;
+	uint64_t word_new;
+	struct {
+		uint32_t at;
+		uint32_t value;
+	} store[KFX_STORES];
+};
+
+/*
+ * The life of a wait; "q" means by the owner of the queue lock. A thread has
+ * acquired what it waited for when its line is IDLE again. Until then, its
+ * death is that of a waiter: what it was granted goes on to the next.
+ *
+ *	              q                q
+ *	IDLE ---------> WAITING ---------> GRANTED --.
+ *	 | ^              |  |                       |
+ *	 | |              |  | q                     |
+ *	 | |   q, gave up |  '-----------> FAILED    |
+ *	 | |              |                  |       | by the waiter
+ *	 | '--------------+------------------+-------'
+ *	 v ^
+ *	 TRY   an exclusive acquisition that may have to be taken back
+ *
+ * Above the state stands a number that is new for each wait.
+ */
+enum kfx_wait_state {
+	KFX_IDLE,
+	KFX_TRY,
+	KFX_WAITING,
+	KFX_GRANTED,
+	KFX_FAILED,
+};
+
+#define KFX_WAIT_STATE	0xffULL
+#define KFX_WAIT_ONE	0x100ULL
+
+/* What a wait is for. */
+enum kfx_want {
+	KFX_WANT_EXCL = 1,	/* mutex, write lock */
+	KFX_WANT_READ,
+	KFX_WANT_PERMITS,
+	KFX_WANT_ROUND,		/* never in a queue */
+};
+
+enum kfx_line_kind {
+	KFX_LINE_NEW,		/* claimed, and no more than that */
+	KFX_LINE_THREAD,
+	KFX_LINE_MORE,		/* further holds of a thread */
+	KFX_LINE_PROCESS,	/* permits and members of a process */
+};
+
+#define KFX_HOLDS	3	/* in the line of a thread */
+#define KFX_HOLDS_MORE	15	/* in the other kinds */
+
+/*
+ * owner	slot + 1 of the process; 0: free, and all else is 0
+ * parent	MORE: line of the thread
+ * tid		for people only
+ * kind, top	enum kfx_line_kind; holds from here on were never used
+ *
+ * The wait; written before wait is WAITING, by the thread, if not said
+ * otherwise:
+ *
+ * wait		enum kfx_wait_state, see there
+ * ticket	q: greater than that of whoever is before it in the queue
+ * since	CLOCK_MONOTONIC in ns
+ * futex	the thread sleeps on it; who wakes it adds one
+ * index, want	what it waits for, enum kfx_want
+ * n		permits, or number of the round
+ * hold		offset of the hold that a grant fills
+ * next, prev	q: neighbours in the queue, 0 for none
+ * nudged	q: woken to try; the thread clears it when it failed
+ * lost		q: members that the round has lost
+ *
+ * The queue lock:
+ *
+ * queue	index + 1 of the queue that it locks, set before it tries
+ * redo		see there
+ */
+struct kfx_line {
+	uint32_t owner;
+	uint32_t parent;
+	uint32_t tid;
+	uint16_t kind;
+	uint16_t top;
+	struct kfx_hold hold[KFX_HOLDS];
+
+	union {
+		struct kfx_hold more[KFX_HOLDS_MORE - KFX_HOLDS];
+		struct {
+			uint64_t wait;
+			uint64_t ticket;
+			uint64_t since;
+			uint32_t futex;
+			uint32_t index;
+			uint32_t want;
+			uint32_t n;
+			uint32_t hold_at;
+			uint32_t next;
+			uint32_t prev;
+			uint32_t nudged;
+			uint32_t lost;
+
+			uint32_t queue __attribute__((aligned(64)));
+			struct kfx_redo redo;
+		};
+	};
+};
+
+/*
+ * The queue of a primitive, in the part of its cell that is spare. The waiting
+ * lines decide; this is for speed and made anew when its lock's owner dies.
+ *
+ * lock		1 + line of its owner, and CONTENDED: somebody sleeps on it
+ * head, tail	lines
+ * nr		length
+ * writers	those that wait for a write lock; mutex: one was nudged and has
+ *		not yet failed
+ */
+#define KFX_Q_CONTENDED	(1U << 31)
+
+struct kfx_queue {
+	uint32_t lock;
+	uint32_t head;
+	uint32_t tail;
+	uint32_t nr;
+	uint32_t writers;
+};
+
+#define KFX_QUEUE_AT	(sizeof(union ksync_cell) - sizeof(struct kfx_queue))
+
+/*
+ * Wait group: changes of several words are under way, which plain operations
+ * keep out of. In place of the top bit of the round, which is one bit shorter
+ * than in the kernel. For the semaphore WAITERS does that.
+ */
+#define KFX_WG_FROZEN	(1ULL << 62)
+#define KFX_WG_ROUND	(KSYNC_WG_ROUND & ~KFX_WG_FROZEN)
+
+#define KFX_SLOTS_AT	((size_t)KFX_PAGE)
+#define KFX_CELLS_AT	(KFX_SLOTS_AT + KFX_SLOTS * sizeof(struct kfx_slot))
+
+static inline size_t kfx_lines_at(uint32_t nr)
+{
+	size_t cells = (size_t)nr * sizeof(union ksync_cell);
+
+	return KFX_CELLS_AT + ((cells + KFX_PAGE - 1) & ~(size_t)(KFX_PAGE - 1));
+}
+
+static inline size_t kfx_file_size(uint32_t nr)
+{
+	return kfx_lines_at(nr) + (size_t)KFX_LINES * sizeof(struct kfx_line);
+}
+
+static_assert(sizeof(struct kfx_header) <= KFX_PAGE, "one page");
+static_assert(sizeof(struct kfx_slot) == 32, "part of the format");
+static_assert(offsetof(struct kfx_line, wait) == 64, "a cache line");
+static_assert(offsetof(struct kfx_line, queue) == 128, "a cache line");
+static_assert(sizeof(struct kfx_line) == 256, "part of the format");
+static_assert(sizeof(struct kfx_queue) == 20, "part of the format");
+static_assert(offsetof(struct ksync_lock_cell, reserved) <= KFX_QUEUE_AT,
+	      "the queue fits in what is spare");
+static_assert(offsetof(struct ksync_waitgroup_cell, reserved) <= KFX_QUEUE_AT,
+	      "likewise");
+static_assert(offsetof(struct ksync_sem_cell, reserved) <= KFX_QUEUE_AT,
+	      "likewise");
+
+#endif /* KSYNC_BACKEND_FUTEX_LAYOUT_H */

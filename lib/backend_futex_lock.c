@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: what mutexes and rwlocks have in common, the exclusive
+ * hold.
+ *
+ * The word says who holds the lock, and nothing else does: from the atomic
+ * operation that puts a line's number there to the one that takes it away, its
+ * thread is the holder. Only whether the thread knows yet is in its line: one
+ * whose wait is not IDLE does not, so it has touched nothing, and its death
+ * leaves nothing inconsistent.
+ *
+ * Words are changed with the queue locked, except: from free to held, and from
+ * held to free while nobody waits.
+ */
+#include "backend_futex.h"
+
+/* What the flags of the word shall say about the queue. */
+uint64_t kfx_lock_flags(struct kfx_q *q)
+{
+	uint64_t flags = 0;
+
+	if (kfx_q_first(q))
+		flags |= KSYNC_LOCK_WAITERS;
+	if (q->obj->type == KSYNC_RWLOCK && kfx_load(&q->queue->writers))
+		flags |= KSYNC_LOCK_WRITER_WAITS;
+	return flags;
+}
+
+/*
+ * Gives a lock that is free to waiter @id. False: somebody was faster. Queue
+ * locked.
+ */
+bool kfx_lock_grant(struct kfx_q *q, uint32_t id)
+{
+	uint64_t word = kfx_load(&q->cell->state);
+
+	do {
+		if (kfx_lock_id(word) || (word & KSYNC_LOCK_LOST))
+			return false;
+	} while (!kfx_cas(&q->cell->state, &word, word | id));
+	kfx_q_admit(q, id, KFX_GRANTED);
+	return true;
+}
+
+/* Of a grant that was made and not finished by who died: finishes it. */
+void kfx_lock_grant_done(struct kfx_q *q)
+{
+	uint32_t id = kfx_lock_id(kfx_load(&q->cell->state));
+	struct kfx_line *line;
+
+	if (!id || id >= KFX_LINES)
+		return;
+	line = kfx_line(q->obj, id);
+	if (kfx_load(&line->kind) == KFX_LINE_THREAD &&
+	    kfx_wait_state(line) == KFX_WAITING &&
+	    kfx_load(&line->index) == q->index &&
+	    kfx_load(&line->want) == KFX_WANT_EXCL)
+		kfx_q_admit(q, id, KFX_GRANTED);
+}
+
+/*
+ * If @id has the lock: lets go of it, for whoever is next, and not because of a
+ * death. Queue locked.
+ */
+bool kfx_lock_pass_on(struct kfx_q *q, uint32_t id)
+{
+	uint64_t word = kfx_load(&q->cell->state);
+
+	do {
+		if (!id || kfx_lock_id(word) != id)
+			return false;
+	} while (!kfx_cas(&q->cell->state, &word, word & ~KSYNC_LOCK_ID));
+	return true;
+}
+
+/* The lock is lost: nobody need wait for it. Queue locked. */
+void kfx_lock_fail_all(struct kfx_q *q)
+{
+	uint32_t id, n;
+
+	for (n = 0; n < KFX_LINES && (id = kfx_q_first(q)); n++)
+		kfx_q_admit(q, id, KFX_FAILED);
+}
+
+/* @id died. If it had the lock, the next holder will be told. Queue locked. */
+bool kfx_lock_die(struct kfx_q *q, uint32_t id)
+{
+	uint64_t word = kfx_load(&q->cell->state);
+	struct kfx_redo redo = { .nr = 2, .word_old = word };
+
+	if (!id || kfx_lock_id(word) != id)
+		return false;
+	/* The dead change it no more, and others only when it is free. */
+	redo.word_new = (word & ~KSYNC_LOCK_ID) | KSYNC_LOCK_DEAD;
+	redo.store[0].at = kfx_offset(q->obj, &q->cell->lock.deaths);
+	redo.store[0].value = kfx_load(&q->cell->lock.deaths) + 1;
+	kfx_q_commit(q, &redo);
+	q->writer_left = true;
+	return true;
+}
+
+int kfx_lock_consistent(struct ksync_object *base, uint32_t index)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	struct kfx_thread *t;
+	struct kfx_hold *hold;
+	int ret;
+
+	ret = kfx_thread_get(obj, &t);
+	if (ret)
+		return ret;
+	hold = kfx_hold_find(t, index);
+	if (!hold || !(kfx_load(&hold->key) & KFX_HELD_EXCL))
+		return -EPERM;
+	if (!(kfx_load(&obj->cells[index].state) & KSYNC_LOCK_DEAD))
+		return -EINVAL;
+	kfx_clear(&obj->cells[index].state, KSYNC_LOCK_DEAD);
+	return 0;
+}
+
+uint64_t kfx_lock_token(struct ksync_object *base, uint32_t index)
+{
+	return kfx_load(&kfx_obj(base)->cells[index].lock.token);
+}

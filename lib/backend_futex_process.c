@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: the objects of this process.
+ *
+ * Each file is mapped once, and has one slot, however many handles there are:
+ * what was locked through one handle can be unlocked through another, and goes
+ * with none of them. The last handle leaves the object, if nothing is held;
+ * otherwise the last hold does.
+ *
+ * A child of fork has its parent's handles, but is another process. It gets
+ * slots of its own and closes the descriptors that say its parent lives. This
+ * is done in the handler of fork; a child that was made behind the C library's
+ * back does it at its next call, which it notices by a word that the kernel
+ * wipes at fork. (Until then, its parent seems alive while it is.)
+ */
+#define _FILE_OFFSET_BITS 64
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backend_futex.h"
+
+pthread_mutex_t kfx_lock = PTHREAD_MUTEX_INITIALIZER;
+uint64_t *kfx_epoch;
+
+/* kfx_lock: joined objects, and those that are about to be. */
+static struct kfx_object *objects, *pending;
+static uint64_t epoch = 1;	/* kfx_lock: what *kfx_epoch is, or was */
+
+static void list_add(struct kfx_object **list, struct kfx_object *obj)
+{
+	obj->next = *list;
+	*list = obj;
+}
+
+static void list_del(struct kfx_object **list, struct kfx_object *obj)
+{
+	while (*list && *list != obj)
+		list = &(*list)->next;
+	if (*list)
+		*list = obj->next;
+}
+
+/* What threads remember of objects is no longer valid. kfx_lock held. */
+static void next_epoch(void)
+{
+	kfx_store(kfx_epoch, ++epoch);
+}
+
+/* A description of its own for the same file. kfx_lock held. */
+static int reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return kfx_open(AT_FDCWD, path, O_RDWR, 0);
+}
+
+struct kfx_object *kfx_object_new(void)
+{
+	struct kfx_object *obj = calloc(1, sizeof(*obj));
+
+	if (!obj)
+		return NULL;
+	obj->live = -1;
+	pthread_mutex_init(&obj->gate_mutex, NULL);
+	pthread_mutex_lock(&kfx_lock);
+	list_add(&pending, obj);
+	pthread_mutex_unlock(&kfx_lock);
+	return obj;
+}
+
+/*
+ * Opens the description that will say we live: of the file @fd, or at @path.
+ * kfx_lock keeps fork from coming before a child could know of it.
+ */
+int kfx_object_live(struct kfx_object *obj, int fd, const char *path, int flags,
+		    mode_t mode)
+{
+	int ret;
+
+	pthread_mutex_lock(&kfx_lock);
+	ret = path ? kfx_open(AT_FDCWD, path, flags, mode) : reopen(fd);
+	if (ret >= 0)
+		obj->live = ret;
+	pthread_mutex_unlock(&kfx_lock);
+	return ret < 0 ? ret : 0;
+}
+
+static void free_object(struct kfx_object *obj)
+{
+	kfx_file_unmap(obj);
+	kfx_close(obj->live);
+	pthread_mutex_destroy(&obj->gate_mutex);
+	free(obj->process_map);
+	free(obj);
+}
+
+/* One that was not attached. */
+void kfx_object_drop(struct kfx_object *obj)
+{
+	pthread_mutex_lock(&kfx_lock);
+	list_del(&pending, obj);
+	pthread_mutex_unlock(&kfx_lock);
+	free_object(obj);
+}
+
+static struct kfx_object *find(dev_t dev, ino_t ino, uint64_t nonce)
+{
+	struct kfx_object *obj;
+
+	for (obj = objects; obj; obj = obj->next)
+		if (obj->dev == dev && obj->ino == ino && obj->nonce == nonce)
+			return obj;
+	return NULL;
+}
+
+static int attach_new(struct kfx_object *obj)
+{
+	int ret = kfx_file_map(obj, obj->live, true);
+
+	if (!ret)
+		ret = kfx_slot_claim(obj);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&kfx_lock);
+	list_del(&pending, obj);
+	obj->refs = 1;
+	list_add(&objects, obj);
+	pthread_mutex_unlock(&kfx_lock);
+	return 0;
+}
+
+/*
+ * Makes a pending object, behind its gate, one of ours, or finds that it is one
+ * already: that one has a reference more then. Opens the gate, in any case.
+ */
+int kfx_object_attach(struct kfx_object *obj, uint32_t type,
+		      struct kfx_object **out)
+{
+	struct kfx_object *known = NULL;
+	struct kfx_header header;
+	struct stat st;
+	int ret;
+
+	ret = kfx_file_check(obj->live, &header);
+	if (!ret && header.type != type)
+		ret = -EPROTOTYPE;
+	if (!ret && fstat(obj->live, &st))
+		ret = -errno;
+	if (!ret) {
+		obj->dev = st.st_dev;
+		obj->ino = st.st_ino;
+		obj->nonce = header.nonce;
+		pthread_mutex_lock(&kfx_lock);
+		known = find(st.st_dev, st.st_ino, header.nonce);
+		if (known)
+			known->refs++;
+		pthread_mutex_unlock(&kfx_lock);
+	}
+	if (!ret && !known)
+		ret = attach_new(obj);
+	kfx_byte_unlock(obj->live, KFX_LOCK_GATE);
+	if (ret || known)
+		kfx_object_drop(obj);
+	*out = known ? known : obj;
+	return ret;
+}
+
+static void leave(struct kfx_object *obj)
+{
+	struct kfx_line *line;
+	uint32_t id, hi = kfx_load(&obj->header->lines_hi);
+
+	/* Permits and members are gone; their lines are left. */
+	for (id = 1; obj->process_line && id < hi && id < KFX_LINES; id++) {
+		line = &obj->lines[id];
+		if (kfx_load(&line->owner) == obj->slot + 1)
+			kfx_line_free(line);
+	}
+	kfx_store_release(&obj->slots[obj->slot].used, 0);
+	if (obj->name[0])
+		kfx_name_left(obj);
+}
+
+/* One handle less, or one thread less that kept it. */
+void kfx_object_put(struct kfx_object *obj)
+{
+	bool last;
+
+	pthread_mutex_lock(&kfx_lock);
+	last = !--obj->refs && !kfx_holding(obj);
+	if (last) {
+		list_del(&objects, obj);
+		if (obj->joined)
+			kfx_threads_leave(obj);
+		next_epoch();
+		/* Until its descriptor is closed, a fork must find it. */
+		list_add(&pending, obj);
+	}
+	pthread_mutex_unlock(&kfx_lock);
+	if (!last)
+		return;
+	if (obj->joined)
+		leave(obj);
+	kfx_object_drop(obj);
+}
+
+/* Claims a slot by a description of the file @fd. gate_mutex held. */
+static int join(struct kfx_object *obj, int fd)
+{
+	int ret = kfx_object_live(obj, fd, NULL, 0, 0);
+
+	if (ret)
+		return ret;
+	ret = kfx_byte_lock(obj->live, KFX_LOCK_GATE, true);
+	if (!ret)
+		ret = kfx_slot_claim(obj);
+	kfx_byte_unlock(obj->live, KFX_LOCK_GATE);
+	if (!ret)
+		return 0;
+	kfx_close(obj->live);
+	obj->live = -1;
+	return ret;
+}
+
+/* For a child in which that failed at fork: now, or an error. */
+int kfx_object_join(struct kfx_object *obj)
+{
+	int fd = -1, ret = 0;
+
+	if (__atomic_load_n(&obj->joined, __ATOMIC_ACQUIRE))
+		return 0;
+	pthread_mutex_lock(&obj->gate_mutex);
+	if (!obj->joined) {
+		pthread_mutex_lock(&kfx_lock);
+		if (obj->handles)
+			fd = obj->handles->base.fd;
+		pthread_mutex_unlock(&kfx_lock);
+		ret = join(obj, fd);
+	}
+	pthread_mutex_unlock(&obj->gate_mutex);
+	return ret;
+}
+
+/* What a child has of an object is the mapping and the handles. */
+static void renew(struct kfx_object *obj)
+{
+	int old = obj->live;
+
+	kfx_threads_forget(obj);
+	free(obj->process_map);
+	obj->process_map = NULL;
+	obj->process_line = 0;
+	obj->joined = false;
+	obj->live = -1;
+	pthread_mutex_init(&obj->gate_mutex, NULL);
+	if (!obj->refs) {
+		/* It was kept for what the parent holds. */
+		list_del(&objects, obj);
+		free_object(obj);
+	} else if (old >= 0) {
+		/* First the new slot: somebody is alive all the time. */
+		join(obj, old);
+	}
+	kfx_close(old);
+}
+
+/* This process is a child, and nothing in it is its own yet. */
+void kfx_process_forked(void)
+{
+	struct kfx_object *obj, *next;
+
+	pthread_mutex_init(&kfx_lock, NULL);
+	kfx_store(kfx_epoch, ++epoch);
+	kfx_self_forget();
+	for (obj = pending; obj; obj = next) {
+		next = obj->next;
+		kfx_close(obj->live);
+		/* Its memory is lost: a thread was at it that is not here. */
+	}
+	pending = NULL;
+	for (obj = objects; obj; obj = next) {
+		next = obj->next;
+		renew(obj);
+	}
+}
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&kfx_lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&kfx_lock);
+}
+
+static int init_ret;
+
+static void init_once(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, page, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	init_ret = p == MAP_FAILED ? -ENOMEM : kfx_thread_init();
+	if (!init_ret)
+		init_ret = -pthread_atfork(before_fork, after_fork,
+					   kfx_process_forked);
+	if (init_ret)
+		return;
+	/* Without it the handlers of fork must do. */
+	madvise(p, page, MADV_WIPEONFORK);
+	kfx_epoch = p;
+	*kfx_epoch = epoch;
+}
+
+/* Before the first object. */
+int kfx_process_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, init_once);
+	return init_ret;
+}

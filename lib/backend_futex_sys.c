@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: system calls. None of the functions changes errno.
+ */
+#define _FILE_OFFSET_BITS 64
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend_futex.h"
+
+#define NSEC_PER_SEC 1000000000ULL
+
+/* What SYS_futex takes: as wide as long, whatever time_t is. */
+struct futex_time {
+	long sec;
+	long nsec;
+};
+
+#if defined(SYS_futex)
+#define FUTEX_CALL SYS_futex
+#else
+#define FUTEX_CALL SYS_futex_time64
+#endif
+
+/* Until it is woken, *futex is not @value, a signal, or the deadline. */
+void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until)
+{
+	uint64_t sec = until / NSEC_PER_SEC;
+	struct futex_time ts = { sec, until % NSEC_PER_SEC };
+	int saved = errno;
+
+	/* For ever, or until long after a 32-bit clock has ended. */
+	syscall(FUTEX_CALL, futex, FUTEX_WAIT_BITSET, value,
+		sec < INT32_MAX ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+	errno = saved;
+}
+
+void kfx_wake(uint32_t *futex, int nr)
+{
+	int saved = errno;
+
+	syscall(FUTEX_CALL, futex, FUTEX_WAKE, nr, NULL, NULL, 0);
+	errno = saved;
+}
+
+static uint64_t read_clock(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+uint64_t kfx_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t kfx_now_coarse(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+/* How many this process may run on: with one, spinning is in vain. */
+unsigned int kfx_cpus(void)
+{
+	static unsigned int cpus;
+	unsigned int n = kfx_load(&cpus);
+	int saved = errno;
+	cpu_set_t set;
+
+	if (n)
+		return n;
+	/* A machine with more than fit has certainly more than one. */
+	n = sched_getaffinity(0, sizeof(set), &set) ? 2 : CPU_COUNT(&set);
+	kfx_store(&cpus, n);
+	errno = saved;
+	return n;
+}
+
+/* The system call, since the C library's wrapper is a cancellation point. */
+static int file_lock(int fd, int cmd, struct flock *fl)
+{
+#if defined(SYS_fcntl64)
+	return syscall(SYS_fcntl64, fd, cmd, fl);
+#else
+	return syscall(SYS_fcntl, fd, cmd, fl);
+#endif
+}
+
+/* Likewise. A negative errno on failure. */
+int kfx_open(int dir, const char *path, int flags, mode_t mode)
+{
+	int fd, saved = errno;
+
+	fd = syscall(SYS_openat, dir, path, flags | O_CLOEXEC | O_LARGEFILE,
+		     mode);
+	if (fd < 0)
+		fd = -errno;
+	errno = saved;
+	return fd;
+}
+
+void kfx_close(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		syscall(SYS_close, fd);
+	errno = saved;
+}
+
+static int set_lock(int fd, int cmd, short type, long long byte)
+{
+	struct flock fl = { .l_type = type, .l_whence = SEEK_SET,
+			    .l_start = byte, .l_len = 1 };
+	int ret, saved = errno;
+
+	do {
+		ret = file_lock(fd, cmd, &fl) ? -errno : 0;
+	} while (ret == -EINTR);
+	errno = saved;
+	return ret == -EACCES ? -EAGAIN : ret;
+}
+
+/* 0, -EAGAIN: somebody else has it, or another error. */
+int kfx_byte_lock(int fd, long long byte, bool wait)
+{
+	return set_lock(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, F_WRLCK, byte);
+}
+
+/* For a descriptor that is open for reading only. */
+int kfx_byte_read_lock(int fd, long long byte)
+{
+	return set_lock(fd, F_OFD_SETLKW, F_RDLCK, byte);
+}
+
+void kfx_byte_unlock(int fd, long long byte)
+{
+	set_lock(fd, F_OFD_SETLK, F_UNLCK, byte);
+}
+
+/* Does another description have any of them locked? Or an error. */
+int kfx_bytes_locked(int fd, long long byte, long long nr)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			    .l_start = byte, .l_len = nr };
+	int ret, saved = errno;
+
+	ret = file_lock(fd, F_OFD_GETLK, &fl) ? -errno : fl.l_type != F_UNLCK;
+	errno = saved;
+	return ret;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: threads, and their lines in the objects that they use.
+ *
+ * A thread gets its line at first use and gives it back when it ends, or when
+ * the object goes. What it holds when it ends is passed on as after a death.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "backend_futex.h"
+
+#define LINES_A_PAGE	(KFX_PAGE / sizeof(struct kfx_line))
+
+__thread struct kfx_self kfx_self KFX_TLS;
+
+static pthread_key_t exit_key;
+
+static bool claim(struct kfx_object *obj, uint32_t id)
+{
+	uint32_t free = 0;
+
+	return kfx_load(&obj->lines[id].owner) == 0 &&
+	       kfx_cas(&obj->lines[id].owner, &free, obj->slot + 1);
+}
+
+/* As many more lines as there are in a page. @hi: how many there were. */
+static int grow_lines(struct kfx_object *obj, uint32_t hi)
+{
+	int ret;
+
+	if (hi + LINES_A_PAGE > KFX_LINES)
+		return -ENOMEM;
+	ret = kfx_file_back(obj, &obj->lines[hi], KFX_PAGE);
+	if (!ret)
+		kfx_cas(&obj->header->lines_hi, &hi, hi + LINES_A_PAGE);
+	return ret;
+}
+
+/* A line for this process, from those of the dead and the gone if possible. */
+int kfx_line_claim(struct kfx_object *obj, enum kfx_line_kind kind,
+		   uint32_t parent, uint32_t *out)
+{
+	struct kfx_header *header = obj->header;
+	uint32_t hi, id, n;
+	int ret;
+
+	for (;;) {
+		hi = kfx_load(&header->lines_hi);
+		if (hi > KFX_LINES)
+			return -ENOMEM;
+		id = kfx_load(&header->line_hint);
+		for (n = 0; n < hi; n++, id++) {
+			if (id >= hi)
+				id = 0;
+			if (id && claim(obj, id))
+				break;
+		}
+		if (n < hi)
+			break;
+		ret = grow_lines(obj, hi);
+		if (ret)
+			return ret;
+		kfx_store(&header->line_hint, hi);
+	}
+	kfx_store(&header->line_hint, id + 1);
+	kfx_store(&obj->lines[id].parent, parent);
+	kfx_store(&obj->lines[id].tid, syscall(SYS_gettid));
+	/* Release: who sees the kind sees whose it is. */
+	kfx_store_release(&obj->lines[id].kind, kind);
+	*out = id;
+	return 0;
+}
+
+/* Nothing in it means anything any more. */
+void kfx_line_free(struct kfx_line *line)
+{
+	uint32_t n, words = sizeof(*line) / sizeof(uint32_t);
+
+	/*
+	 * Last the owner: then it may be another's at once. The number of the
+	 * wait and the futex would do no harm; zero is easier to look at.
+	 */
+	for (n = 1; n < words; n++)
+		kfx_store((uint32_t *)line + n, 0);
+	kfx_store_release(&line->owner, 0);
+}
+
+static void unlink_thread(struct kfx_object *obj, struct kfx_thread *t)
+{
+	struct kfx_thread **p = &obj->threads;
+
+	while (*p != t)
+		p = &(*p)->obj_next;
+	*p = t->obj_next;
+}
+
+static void free_thread(struct kfx_thread *t)
+{
+	free(t->more);
+	free(t);
+}
+
+static void free_lines(struct kfx_thread *t)
+{
+	struct kfx_object *obj = t->obj;
+	uint32_t i, n;
+
+	for (i = 0; i < t->nr_more; i++) {
+		struct kfx_line *more = kfx_line(obj, t->more[i]);
+
+		for (n = kfx_line_holds(more); n-- > 0; )
+			kfx_reads_flush(obj, kfx_line_hold(more, n));
+		kfx_line_free(more);
+	}
+	for (n = kfx_line_holds(t->line); n-- > 0; )
+		kfx_reads_flush(obj, kfx_line_hold(t->line, n));
+	kfx_line_free(t->line);
+}
+
+/* The object goes, and nobody holds anything. kfx_lock held. */
+void kfx_threads_leave(struct kfx_object *obj)
+{
+	struct kfx_thread *t;
+
+	for (t = obj->threads; t; t = t->obj_next) {
+		free_lines(t);
+		/* Its thread frees it, in find_thread() or at its end. */
+		t->obj = NULL;
+	}
+	obj->threads = NULL;
+}
+
+/* In a child: the lines are the parent's, and its threads are not here. */
+void kfx_threads_forget(struct kfx_object *obj)
+{
+	struct kfx_thread *t, *next;
+
+	for (t = obj->threads; t; t = next) {
+		next = t->obj_next;
+		free_thread(t);
+	}
+	obj->threads = NULL;
+}
+
+/* In a child: what was the list of the thread that forked. */
+void kfx_self_forget(void)
+{
+	memset(&kfx_self, 0, sizeof(kfx_self));
+}
+
+/* kfx_lock held. */
+static struct kfx_thread *find_thread(struct kfx_object *obj)
+{
+	struct kfx_thread *t, **p = &kfx_self.list, *found = NULL;
+
+	while ((t = *p)) {
+		if (!t->obj) {
+			*p = t->next;
+			free_thread(t);
+			continue;
+		}
+		if (t->obj == obj)
+			found = t;
+		p = &t->next;
+	}
+	return found;
+}
+
+/* kfx_lock held. */
+static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
+{
+	struct kfx_thread *t = calloc(1, sizeof(*t));
+	int ret;
+
+	if (!t || pthread_setspecific(exit_key, &kfx_self)) {
+		free(t);
+		return -ENOMEM;
+	}
+	ret = kfx_line_claim(obj, KFX_LINE_THREAD, 0, &t->id);
+	if (ret) {
+		free(t);
+		return ret;
+	}
+	t->obj = obj;
+	t->line = kfx_line(obj, t->id);
+	t->next = kfx_self.list;
+	kfx_self.list = t;
+	t->obj_next = obj->threads;
+	obj->threads = t;
+	*out = t;
+	return 0;
+}
+
+/* The caller, as a user of @obj: looks it up, or makes it one. */
+int kfx_thread_find(struct kfx_object *obj, struct kfx_thread **out)
+{
+	int ret;
+
+	kfx_process_check_fork();
+	ret = kfx_object_join(obj);
+	if (ret)
+		return ret;
+	pthread_mutex_lock(&kfx_lock);
+	if (kfx_self.epoch != kfx_load(kfx_epoch)) {
+		memset(kfx_self.cache, 0, sizeof(kfx_self.cache));
+		kfx_self.epoch = kfx_load(kfx_epoch);
+	}
+	*out = find_thread(obj);
+	if (!*out)
+		ret = new_thread(obj, out);
+	pthread_mutex_unlock(&kfx_lock);
+	if (!ret) {
+		kfx_self.cache[kfx_cache_of(obj)].obj = obj;
+		kfx_self.cache[kfx_cache_of(obj)].thread = *out;
+	}
+	return ret;
+}
+
+/* The thread ends: what it still holds is as if it had died. */
+static void thread_exit(void *unused)
+{
+	struct kfx_object *obj;
+	struct kfx_thread *t;
+	uint32_t i;
+
+	while ((t = kfx_self.list)) {
+		pthread_mutex_lock(&kfx_lock);
+		obj = t->obj;
+		if (obj)
+			obj->refs++;
+		kfx_self.list = t->next;
+		pthread_mutex_unlock(&kfx_lock);
+		if (!obj) {
+			free_thread(t);
+			continue;
+		}
+		for (i = t->nr_more; i-- > 0; )
+			kfx_bury_holds(obj, kfx_line(obj, t->more[i]), t->id);
+		kfx_bury_holds(obj, t->line, t->id);
+
+		pthread_mutex_lock(&kfx_lock);
+		unlink_thread(obj, t);
+		free_lines(t);
+		pthread_mutex_unlock(&kfx_lock);
+		free_thread(t);
+		kfx_object_put(obj);
+	}
+	memset(&kfx_self, 0, sizeof(kfx_self));
+}
+
+int kfx_thread_init(void)
+{
+	return -pthread_key_create(&exit_key, thread_exit);
+}

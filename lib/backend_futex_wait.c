@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: sleeping until granted.
+ *
+ * A waiter sleeps on the futex of its own line, so that who is woken is always
+ * who was meant. It never sleeps for long without looking whether somebody in
+ * its way has died, or was killed after letting go and before waking it.
+ */
+#include "backend_futex.h"
+
+#define FIRST_LOOK_NS	1000000ULL
+#define SECOND_LOOK_NS	10000000ULL
+
+/* How long to sleep at once, with so many waiters about. */
+uint64_t kfx_pace(uint32_t waiters)
+{
+	uint64_t ns = KFX_RECHECK_NS * (1 + waiters / KFX_RECHECK_WAITERS);
+
+	return ns < KFX_RECHECK_MAX_NS ? ns : KFX_RECHECK_MAX_NS;
+}
+
+/*
+ * Joins the queue, which is locked. @n and @hold: as in struct kfx_line; the
+ * line is the queue's owner.
+ */
+void kfx_wait_begin(struct kfx_q *q, enum kfx_want want, uint32_t n, void *hold)
+{
+	struct kfx_line *line = kfx_line(q->obj, q->owner);
+
+	kfx_store(&line->index, q->index);
+	kfx_store(&line->want, want);
+	kfx_store(&line->n, n);
+	kfx_store(&line->hold_at, hold ? kfx_offset(q->obj, hold) : 0);
+	kfx_store(&line->since, kfx_now());
+	kfx_store(&line->nudged, 0);
+	kfx_store(&line->lost, 0);
+	kfx_store(&line->wait,
+		  ((kfx_load(&line->wait) | KFX_WAIT_STATE) + 1) | KFX_IDLE);
+	if (want == KFX_WANT_ROUND)
+		kfx_wait_set(line, KFX_WAITING);
+	else
+		kfx_q_push(q, q->owner);
+}
+
+/* Out of the queue with @id, and its wait is over. Queue locked. */
+void kfx_q_admit(struct kfx_q *q, uint32_t id, enum kfx_wait_state state)
+{
+	/* In this order: once granted, the line may join another queue. */
+	kfx_q_remove(q, id);
+	kfx_wait_set(kfx_line(q->obj, id), state);
+	kfx_q_wake(q, id);
+}
+
+/* The caller gives up waiting, or helped itself. Queue locked. */
+void kfx_q_leave(struct kfx_q *q)
+{
+	struct kfx_line *line = kfx_line(q->obj, q->owner);
+
+	kfx_q_remove(q, q->owner);
+	kfx_wait_set(line, KFX_IDLE);
+}
+
+/* Under the gate: waiters at the head that are dead. Queue locked. */
+void kfx_q_drop_dead(struct kfx_q *q)
+{
+	struct kfx_line *line;
+	uint32_t id, slot;
+
+	if (!q->gated)
+		return;
+	while ((id = kfx_q_first(q))) {
+		line = kfx_line(q->obj, id);
+		slot = kfx_load(&line->owner) - 1;
+		if (slot < KFX_SLOTS && kfx_slot_alive(q->obj, slot))
+			return;
+		kfx_q_remove(q, id);
+		kfx_wait_set(line, KFX_IDLE);
+	}
+}
+
+/*
+ * Is somebody in the way who is dead? Or did somebody die who should have let
+ * us in? A look that finds nothing leaves everything as it was.
+ */
+static void look(struct kfx_q *q)
+{
+	struct kfx_object *obj = q->obj;
+
+	if (obj->ops->check)
+		obj->ops->check(q);
+	kfx_line_check(obj, kfx_q_first(q));
+	kfx_sweep(obj);
+}
+
+/* For who does not wait: not more often than every so often. */
+void kfx_look(struct kfx_q *q, struct kfx_thread *t)
+{
+	uint64_t now = kfx_now_coarse();
+
+	if (now - t->checked < FIRST_LOOK_NS)
+		return;
+	t->checked = now;
+	look(q);
+}
+
+/*
+ * Sleeps until the wait of the owner's line is over, or @poll (NULL: none) says
+ * so. 0 or -ETIMEDOUT; then the wait may still have ended meanwhile.
+ */
+int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
+{
+	struct kfx_line *line = kfx_line(q->obj, q->owner);
+	uint64_t now, until, step = FIRST_LOOK_NS;
+	uint32_t value;
+
+	for (;;) {
+		/* Acquire: before the looks. Pairs with kfx_q_wake(). */
+		value = kfx_load_acquire(&line->futex);
+		if (kfx_wait_state(line) != KFX_WAITING || (poll && poll(q)))
+			return 0;
+		now = kfx_now();
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		until = deadline - now > step ? now + step : deadline;
+		kfx_sleep(&line->futex, value, until);
+		if (kfx_load(&line->futex) != value || until == deadline ||
+		    kfx_now() < until)
+			continue;
+		look(q);
+		kfx_q_lock(q);
+		q->obj->ops->advance(q);
+		kfx_q_unlock(q);
+		step = step == FIRST_LOOK_NS ? SECOND_LOOK_NS :
+			kfx_pace(kfx_load(&q->queue->nr));
+	}
+}

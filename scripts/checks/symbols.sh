@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the library exports, its header declares and its man pages name: the same.
+
+set -euo pipefail
+. "$(dirname "$0")/../lib/common.sh"
+. "$ksync_top/scripts/lib/check.sh"
+
+map=lib/libksync.map
+header=lib/ksync.h
+[[ -e $map && -e $header ]] || skip "no $map or $header yet"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+sed 's,/\*.*\*/,,; s,#.*,,' "$map" | tr -s ':;{}' '\n' |
+	grep -oE '^[[:space:]]*ksync_[a-z0-9_]+' | tr -d '[:blank:]' | sort -u >"$work/map"
+# The compiler's view of the header: declarations marked KSYNC_API.
+gcc -E -P -DKSYNC_API=KSYNC_MARK -Ilib -Iuapi -x c "$header" |
+	tr '\n' ' ' | tr -s ';{}' '\n' | grep -w KSYNC_MARK |
+	grep -oE '\bksync_[a-z0-9_]+[[:space:]]*\(' | tr -d '( \t' |
+	sort -u >"$work/header"
+[[ -s $work/header ]] || bad "$header: declares no function with KSYNC_API"
+
+# The NAME section: "a, b \- what they do", or .Nm and .Nd of mdoc.
+for page in Documentation/man/*.3; do
+	[[ -e $page ]] || continue
+	awk '/^\.S[Hh] "?NAME/ { on = 1; next } /^\.S[Hh]/ { on = 0 } on && !/^\.Nd/' "$page" |
+		sed 's/\\-/-/g; s/\\f[BRIP]//g; s/ - .*//' |
+		grep -oE '\bksync_[a-z0-9_]+' || true
+done | sort -u >"$work/man"
+
+compare()
+{
+	local f
+	for f in $(comm -23 "$work/$1" "$work/$2"); do
+		bad "$f: $3"
+	done
+}
+compare header map "declared in $header, not exported by $map"
+compare map header "exported by $map, not declared in $header"
+compare header man "declared in $header, in no NAME section of Documentation/man/*.3"
+compare man header "has a man page, is not declared in $header"
+verdict

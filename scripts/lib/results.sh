@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# One line of result per program, and a last line with the numbers.
+#
+# Needs common.sh.
+
+# open_results DIR: start anew, with logs in DIR.
+open_results()
+{
+	log=$1
+	results=$log/results
+	rm -rf "$log"
+	mkdir -p "$log"
+	: >"$results"
+}
+
+# result VERDICT PLACE NAME [REASON]
+result()
+{
+	printf '%s  %-12s  %s%s\n' "$1" "$2" "$3" "${4:+  ($4)}"
+	echo "$1" >>"$results"
+}
+
+show()
+{
+	tail -n "${2:-25}" "$1" | sed 's/^/      | /'
+	echo "      all of it: $1"
+}
+
+# stage NAME COMMAND...: for the record of times.
+stage()
+{
+	local name=$1 begin=$SECONDS status=0
+	shift
+	"$@" || status=$?
+	printf '%4d s  %s\n' $((SECONDS - begin)) "$name" >>"$log/times"
+	[[ -z $verbose ]] || note "$name: $((SECONDS - begin)) s"
+	return "$status"
+}
+
+# attempt PLACE NAME COMMAND...: one result from a command's exit status.
+attempt()
+{
+	local place=$1 name=$2 file=$log/$1-$2.log status=0
+	shift 2
+	"$@" >"$file" 2>&1 || status=$?
+	case $status in
+	0)	result PASS "$place" "$name" ;;
+	4)	result SKIP "$place" "$name" "$(tail -n 1 "$file")" ;;
+	*)	result FAIL "$place" "$name"
+		show "$file" ;;
+	esac
+	[[ $status -eq 0 || $status -eq 4 ]]
+}
+
+build_user_space()
+{
+	attempt build library-and-tools make --no-print-directory -j"$(nproc)" all &&
+		attempt build selftests scripts/build-selftests
+}
+
+# The installed programs, comma-separated: all, or without those like PATTERN.
+# shellcheck disable=SC2120  # callers are in other files
+programs()
+{
+	sed -n 's/^ksync://p' "$ksync_build/kselftest/kselftest-list.txt" |
+		grep -v "${1:-^$}" | paste -sd,
+}
+
+# selftests_in_guest KERNEL PASS... [-- VM-OPTION...]: one result per program and
+# one for the guest.  PASS is what scripts/guest/run-tests and run-debug take.
+selftests_in_guest()
+{
+	local k=$1 passes=() expect=() run=run-tests status
+	shift
+
+	if [[ ! -e $ksync_build/$k/ksync.ko ]]; then
+		result FAIL "$k" guest "there is no module to load"
+		return
+	fi
+	while [[ $# -gt 0 && $1 != -- ]]; do
+		passes+=("$1")
+		expect+=(--expect "$1")
+		shift
+	done
+	[[ $k != debug-* ]] || run="run-debug"
+	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-600}" \
+		--log "$log/$k-kernel.log" \
+		--add scripts/guest/run-tests:/usr/bin/run-tests \
+		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
+		-- env KSYNC_CI=1 "KSYNC_TEST_TIMEOUT=${KSYNC_TEST_TIMEOUT:-}" \
+		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
+		tee "$log/$k.tap" |
+		scripts/tap-results --place "$k" --device --logs "$log" \
+			--results "$results" "${expect[@]}"
+	status=${PIPESTATUS[0]}
+	# The tests have told their own failures; 125 is about the guest.
+	if [[ $status -ne 125 ]]; then
+		result PASS "$k" guest "clean kernel log, module unloads"
+	else
+		result FAIL "$k" guest
+		show "$log/$k-vm.log"
+		scripts/klog-check "$log/$k-kernel.log" | head -n 5 | sed 's/^/      | /' || true
+	fi
+}
+
+summary()
+{
+	local pass fail skip
+	pass=$(grep -c PASS "$results" || true)
+	fail=$(grep -c FAIL "$results" || true)
+	skip=$(grep -c SKIP "$results" || true)
+	echo "$pass passed, $fail failed, $skip skipped"
+	[[ $fail -eq 0 && $pass -gt 0 ]]
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kill storm: workers use every primitive at random, and a supervisor kills
+ * and replaces them at random, while an oracle in shared memory watches that
+ * nothing is lost, doubled, hidden or stuck.
+ *
+ *	KSYNC_STORM_SECONDS	how long, 15 by default
+ *	KSYNC_SEED		to choose the same things again; the schedule is
+ *				the machine's
+ *	--broken N		be the N-th broken implementation (enum broken);
+ *				ends with 0 when the oracle has caught it
+ */
+
+#include "actor.h"
+#include "storm_worker.h"
+
+static bool storm_create(struct storm *s)
+{
+	struct ksync_options two = { .nr = 2 };
+	struct ksync_options fifo = { .flags = KSYNC_FIFO };
+	struct ksync_options rwlocks = { .nr = RWLOCKS };
+	struct ksync_options wgs = { .nr = WORKERS };
+	struct ksync_options sems = {
+		.nr = SEMS, .flags = KSYNC_TRACKED,
+		.value = PERMITS, .max = PERMITS,
+	};
+	int i;
+
+	if (ksync_mutex_create(&s->mutexes, &two) ||
+	    ksync_mutex_create(&s->fifo, &fifo) ||
+	    ksync_rwlock_create(&s->rwlocks, &rwlocks) ||
+	    ksync_sem_create(&s->sems, &sems) ||
+	    ksync_waitgroup_create(&s->wgs, &wgs))
+		return false;
+	s->mutex[0] = ksync_mutex_at(s->mutexes, 0);
+	s->mutex[1] = ksync_mutex_at(s->mutexes, 1);
+	s->mutex[2] = s->fifo;
+	for (i = 0; i < RWLOCKS; i++)
+		s->rwlock[i] = ksync_rwlock_at(s->rwlocks, i);
+	for (i = 0; i < SEMS; i++)
+		s->sem[i] = ksync_sem_at(s->sems, i);
+	for (i = 0; i < WORKERS; i++)
+		s->wg[i] = ksync_waitgroup_at(s->wgs, i);
+	return true;
+}
+
+static void storm_destroy(struct storm *s)
+{
+	ksync_mutex_close(s->mutexes);
+	ksync_mutex_close(s->fifo);
+	ksync_rwlock_close(s->rwlocks);
+	ksync_sem_close(s->sems);
+	ksync_waitgroup_close(s->wgs);
+}
+
+struct supervisor {
+	struct storm *s;
+	pid_t pid[WORKERS];
+	uint64_t random;
+	unsigned int kills, parades;
+};
+
+static void spawn(struct supervisor *v, int i)
+{
+	struct slot *slot = &v->s->slot[i];
+
+	slot->random = next_random(&v->random) | 1;
+	slot->passed = get(&v->s->parade);
+	slot->skipped = false;
+	slot->stage = NO_MEMBER;
+	memset(slot->reading, 0, sizeof(slot->reading));
+	memset(slot->busy, 0, sizeof(slot->busy));
+	memset(slot->permits, 0, sizeof(slot->permits));
+	count(&slot->version);
+	set(&slot->id, slot->id ? slot->id + 256 : i + 1);
+	set(&slot->dying, 0);
+	v->pid[i] = fork_child();
+	if (!v->pid[i])
+		work_until_stopped(v->s, slot);
+	if (v->pid[i] < 0)
+		violation(v->s, "fork: %s", strerror(errno));
+}
+
+/*
+ * The group of a worker that was killed comes back to zero. One that was added
+ * and not yet bound is the supervisor's to take away: nobody else can know.
+ */
+static void settle_group(struct supervisor *v, int i)
+{
+	struct storm *s = v->s;
+	struct ksync_waitgroup *wg = s->wg[i];
+	uint64_t patience = (ksync_guarantees() & KSYNC_G_PROMPT ? 1 : 2000) *
+			    NSEC_PER_MSEC;
+	uint64_t until = now_ns() + patience;
+	uint32_t stage = s->slot[i].stage;
+	int err;
+
+	if (stage == ADDING) {
+		while (wg_status(wg).value && now_ns() < until)
+			sleep_ms(1);
+		if (wg_status(wg).value)
+			ksync_waitgroup_add(wg, -1);
+	}
+	err = ksync_waitgroup_wait_until(wg, within(s->bound_ms));
+	if (err && err != -EOWNERDEAD)
+		violation(s, "wait group %d: %s after its member died", i,
+			  ksync_strerror(err));
+	else if (stage == BOUND &&
+		 (err != -EOWNERDEAD || ksync_waitgroup_lost(wg) != 1))
+		violation(s, "wait group %d: lost %u in the round in which its member died (%s)",
+			  i, ksync_waitgroup_lost(wg), ksync_strerror(err));
+}
+
+static void kill_one(struct supervisor *v)
+{
+	int i = next_random(&v->random) % WORKERS, k;
+	struct slot *slot = &v->s->slot[i];
+
+	set(&slot->dying, 1);
+	kill(v->pid[i], SIGKILL);
+	waitpid(v->pid[i], NULL, 0);
+	v->kills++;
+	for (k = 0; k < LOCKS; k++) {
+		struct treasure *t = &v->s->treasure[k];
+
+		t->perhaps += slot->busy[k];
+		t->surely += slot->busy[k] && get(&t->owner) == slot->id;
+	}
+	settle_group(v, i);
+	spawn(v, i);
+}
+
+static void kill_some(struct supervisor *v)
+{
+	uint64_t scale = machine_is_slow() ? 40 * NSEC_PER_MSEC :
+					     4 * NSEC_PER_MSEC;
+	int n;
+
+	for (n = 0; n < 40 && !get(&v->s->stopping); n++) {
+		sleep_ns(next_random(&v->random) % scale);
+		kill_one(v);
+	}
+}
+
+/* Nobody is killed, and everybody gets everything: nothing is stuck. */
+static void hold_parade(struct supervisor *v)
+{
+	uint64_t until = now_ns() + 8ULL * v->s->bound_ms * NSEC_PER_MSEC;
+	uint32_t number = count(&v->s->parade);
+	int i;
+
+	for (i = 0; i < WORKERS && !get(&v->s->stopping); i++) {
+		while (get(&v->s->slot[i].passed) != number &&
+		       !get(&v->s->stopping)) {
+			sleep_ms(1);
+			if (now_ns() > until)
+				violation(v->s, "worker %#x makes no progress",
+					  v->s->slot[i].id);
+		}
+	}
+	v->parades++;
+}
+
+static void end_workers(struct supervisor *v)
+{
+	uint64_t until = now_ns() + 2ULL * v->s->bound_ms * NSEC_PER_MSEC;
+	int i;
+
+	set(&v->s->stopping, 1);
+	for (i = 0; i < WORKERS; i++) {
+		while (v->pid[i] > 0 && !waitpid(v->pid[i], NULL, WNOHANG) &&
+		       !v->s->violated) {
+			sleep_ms(1);
+			if (now_ns() > until)
+				violation(v->s, "worker %#x does not end",
+					  v->s->slot[i].id);
+		}
+		if (v->pid[i] > 0 && v->s->violated) {
+			kill(v->pid[i], SIGKILL);
+			waitpid(v->pid[i], NULL, 0);
+		}
+	}
+}
+
+/* Nobody is left: everything is free, whole and counted. */
+static void check_end(struct supervisor *v)
+{
+	struct storm *s = v->s;
+	struct slot *me = &s->slot[0];
+	struct ksync_status st;
+	int k;
+
+	for (k = 0; k < LOCKS; k++) {
+		struct treasure *t = &s->treasure[k];
+
+		write_once(s, me, k, MUST);
+		st = is_rwlock(k) ? rwlock_status(s->rwlock[k - MUTEXES]) :
+				    mutex_status(s->mutex[k]);
+		if (st.flags || st.held || st.readers || st.waiters ||
+		    st.waiters_shared)
+			violation(s, "lock %d: flags %u held %u readers %u waiters %u+%u at the end",
+				  k, st.flags, st.held, st.readers, st.waiters,
+				  st.waiters_shared);
+		if (t->reports > t->perhaps)
+			violation(s, "lock %d: %u deaths reported, at most %u happened",
+				  k, t->reports, t->perhaps);
+		if (st.deaths > t->perhaps || st.deaths < t->surely)
+			violation(s, "lock %d: %u deaths counted, between %u and %u happened",
+				  k, st.deaths, t->surely, t->perhaps);
+	}
+	for (k = 0; k < SEMS; k++) {
+		if (ksync_sem_acquire_until(s->sem[k], PERMITS,
+					    within(s->bound_ms)) ||
+		    ksync_sem_release(s->sem[k], PERMITS) ||
+		    ksync_sem_value(s->sem[k]) != PERMITS ||
+		    sem_status(s->sem[k]).waiters)
+			violation(s, "semaphore %d: %d permits at the end", k,
+				  ksync_sem_value(s->sem[k]));
+	}
+	for (k = 0; k < WORKERS; k++) {
+		st = wg_status(s->wg[k]);
+		if (st.value || st.waiters_shared)
+			violation(s, "wait group %d: %u members, %u waiters at the end",
+				  k, st.value, st.waiters_shared);
+	}
+}
+
+static void print_sum(struct supervisor *v)
+{
+	unsigned int reports = 0, perhaps = 0, surely = 0;
+	uint64_t ops = 0;
+	int i;
+
+	for (i = 0; i < WORKERS; i++)
+		ops += v->s->slot[i].ops;
+	for (i = 0; i < LOCKS; i++) {
+		reports += v->s->treasure[i].reports;
+		perhaps += v->s->treasure[i].perhaps;
+		surely += v->s->treasure[i].surely;
+	}
+	printf("# %u kills, %llu operations, %u parades; died inside a lock: %u to %u, reported: %u\n",
+	       v->kills, (unsigned long long)ops, v->parades, surely, perhaps,
+	       reports);
+	fflush(stdout);
+}
+
+/* Returns what the oracle has to say, NULL for nothing. */
+static const char *run_storm(enum broken broken, uint64_t ms)
+{
+	static char verdict[sizeof(((struct storm *)0)->violation)];
+	struct supervisor v = { .random = test_seed() };
+	uint64_t until = now_ns() + ms * NSEC_PER_MSEC;
+	struct storm *s = shared_memory(sizeof(*s));
+	int i;
+
+	v.s = s;
+	s->broken = broken;
+	s->bound_ms = machine_is_slow() ? 20000 : 5000;
+	/* The oracle has to wait this long to see it. */
+	if (broken == SLEEPS_ON)
+		s->bound_ms /= 4;
+	if (!storm_create(s))
+		return "could not make the objects";
+	for (i = 0; i < WORKERS; i++)
+		spawn(&v, i);
+	while (!get(&s->stopping) && now_ns() < until) {
+		kill_some(&v);
+		hold_parade(&v);
+	}
+	end_workers(&v);
+	if (!s->violated)
+		check_end(&v);
+	print_sum(&v);
+	strcpy(verdict, s->violation);
+	if (!s->violated)
+		storm_destroy(s);
+	return *verdict ? verdict : NULL;
+}
+
+static bool can_storm(void)
+{
+	return !missing_guarantees(KSYNC_G_PROCESS_DEATH | KSYNC_G_BIND_SELF);
+}
+
+/* The timeouts are for storms of hours; a wait that hangs ends with its bound. */
+FIXTURE(storm) {
+};
+
+FIXTURE_SETUP(storm)
+{
+	REQUIRE_BACKEND();
+	REQUIRE(KSYNC_G_PROCESS_DEATH | KSYNC_G_BIND_SELF);
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+}
+
+TEST_F_TIMEOUT(storm, kill_any_process_at_any_time, 100000)
+{
+	const char *seconds = getenv("KSYNC_STORM_SECONDS");
+	const char *found = run_storm(SOUND, 1000ULL * atoi(seconds ?: "15"));
+
+	EXPECT_EQ(NULL, found)
+		TH_LOG("%s", found);
+}
+
+FIXTURE(oracle) {
+};
+
+FIXTURE_VARIANT(oracle) {
+	enum broken broken;
+	const char *says[4];
+};
+
+FIXTURE_VARIANT_ADD(oracle, lock) {
+	LOCKS_WITHOUT_LOCKING, { "both inside", "came in", "torn", "reads" },
+};
+FIXTURE_VARIANT_ADD(oracle, read) {
+	READS_WITHOUT_LOCKING, { "while", "torn" },
+};
+FIXTURE_VARIANT_ADD(oracle, permit) {
+	TAKES_WITHOUT_PERMIT, { "permits are out" },
+};
+FIXTURE_VARIANT_ADD(oracle, report) {
+	HIDES_DEATHS, { "was not told", "torn" },
+};
+FIXTURE_VARIANT_ADD(oracle, wakeup) {
+	SLEEPS_ON, { "deadline passed" },
+};
+
+FIXTURE_SETUP(oracle)
+{
+	REQUIRE_BACKEND();
+	REQUIRE(KSYNC_G_PROCESS_DEATH | KSYNC_G_BIND_SELF);
+}
+
+FIXTURE_TEARDOWN(oracle)
+{
+}
+
+/* A deliberately broken implementation: within seconds it has seen it. */
+TEST_F_TIMEOUT(oracle, catches_broken, 120)
+{
+	const char *found;
+	bool right = false;
+	int i;
+
+	found = run_storm(variant->broken, machine_is_slow() ? 60000 : 15000);
+	printf("# caught: %s\n", found ?: "nothing");
+	ASSERT_NE(NULL, found);
+	for (i = 0; i < ARRAY_SIZE(variant->says) && !right; i++)
+		right = variant->says[i] && strstr(found, variant->says[i]);
+	EXPECT_TRUE(right);
+}
+
+int main(int argc, char **argv)
+{
+	const char *found;
+
+	if (argc != 3 || strcmp(argv[1], "--broken"))
+		return test_harness_run(argc, argv);
+	if (ksync_available() || !can_storm())
+		return KSFT_SKIP;
+	found = run_storm(atoi(argv[2]), 60000);
+	printf("%s\n", found ?: "not caught");
+	return found ? KSFT_PASS : KSFT_FAIL;
+}
