@@ -25,6 +25,7 @@ struct demo {
 	char name[32];
 	int workers;
 	uint64_t each;
+	int batch;
 	int kills;
 	unsigned int seed;
 
@@ -55,7 +56,7 @@ static pid_t start_worker(struct demo *d, int w)
 	}
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(getppid() == parent ? work(d->shared, d->name, w, d->each) : 1);
+		_exit(getppid() == parent ? work(d->shared, d->name, w) : 1);
 	}
 	d->pid[w] = pid;
 	return pid;
@@ -302,11 +303,11 @@ static int verdict(struct demo *d)
 
 static void help(void)
 {
-	printf("Usage: counter [-p PROCESSES] [-n INCREMENTS] [-k KILLS] [-s SEED]\n\n"
-	       "PROCESSES (10) add INCREMENTS (100000) each to one counter, one at a time under\n"
-	       "one named mutex, while KILLS (30) of them are killed with SIGKILL and replaced;\n"
-	       "two of three are stopped in the middle of an update first. Exits with 0 when the\n"
-	       "count is exact in the end. SEED (1) chooses the victims.\n");
+	printf("Usage: counter [-p PROCESSES] [-n INCREMENTS] [-b BATCH] [-k KILLS] [-s SEED]\n\n"
+	       "PROCESSES (10) add INCREMENTS (100000) each to one counter under one named mutex,\n"
+	       "which is locked anew after every BATCH (1) of them, while KILLS (30) processes are\n"
+	       "killed with SIGKILL and replaced; two of three are stopped in the middle of an\n"
+	       "update first. Exits with 0 when the count is exact. SEED (1) chooses victims.\n");
 }
 
 static void parse_options(struct demo *d, int argc, char **argv)
@@ -314,12 +315,14 @@ static void parse_options(struct demo *d, int argc, char **argv)
 	long v;
 	int c;
 
-	while ((c = getopt(argc, argv, "p:n:k:s:h")) != -1) {
+	while ((c = getopt(argc, argv, "p:n:b:k:s:h")) != -1) {
 		v = optarg ? atol(optarg) : 0;
 		if (c == 'p' && v >= 1 && v <= MAX_WORKERS) {
 			d->workers = v;
 		} else if (c == 'n' && v >= 1 && v <= INT32_MAX) {
 			d->each = v;
+		} else if (c == 'b' && v >= 1 && v <= INT32_MAX) {
+			d->batch = v;
 		} else if (c == 'k' && v >= 0 && v <= MAX_KILLS) {
 			d->kills = v;
 		} else if (c == 's' && v >= 0 && v <= INT32_MAX) {
@@ -334,7 +337,7 @@ static void parse_options(struct demo *d, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static struct demo d = {
-		.workers = 10, .each = 100000, .kills = 30, .seed = 1,
+		.workers = 10, .each = 100000, .batch = 1, .kills = 30, .seed = 1,
 	};
 	const char *term;
 	int err;
@@ -348,6 +351,8 @@ int main(int argc, char **argv)
 		perror("counter: mmap");
 		return 1;
 	}
+	d.shared->each = d.each;
+	d.shared->batch = d.batch;
 	snprintf(d.name, sizeof(d.name), "counter-%d", getpid());
 	err = ksync_mutex_open(&d.mutex, d.name, O_CREAT | O_EXCL, 0600, NULL);
 	if (err) {
@@ -355,8 +360,8 @@ int main(int argc, char **argv)
 			d.name, ksync_strerror(err));
 		return 1;
 	}
-	print_line(&d, "%d processes add %" PRIu64 " each to one counter; %d kills; backend: %s",
-		   d.workers, d.each, d.kills, ksync_backend());
+	print_line(&d, "%d processes add %" PRIu64 " each, %d at a time; %d kills; backend: %s",
+		   d.workers, d.each, d.batch, d.kills, ksync_backend());
 	run(&d);
 	err = verdict(&d);
 	ksync_mutex_close(d.mutex);

@@ -44,6 +44,9 @@ struct recovery {
  * finds the steps in the order in which they stand in the program.
  */
 struct shared {
+	uint64_t each;		/* a worker's share in the end */
+	uint32_t batch;		/* additions while the mutex is held once */
+
 	volatile uint64_t counter;
 	volatile uint64_t share[MAX_WORKERS];
 	struct {
@@ -71,7 +74,7 @@ struct shared {
 /* counter_worker.c */
 
 /* What worker @me does, under the mutex @name; returns its exit status. */
-int work(struct shared *s, const char *name, int me, uint64_t each);
+int work(struct shared *s, const char *name, int me);
 
 /* Lock, after a death recover; and unlock. 0 or a negative errno. */
 int enter(struct shared *s, struct ksync_mutex *m, pid_t self);

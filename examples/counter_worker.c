@@ -47,6 +47,22 @@ static void add_one(struct shared *s, int me)
 	s->before.open = false;
 }
 
+static bool may_add(const struct shared *s, int me)
+{
+	return s->counter < s->limit || s->victim == me;
+}
+
+static void add_batch(struct shared *s, int me)
+{
+	uint32_t n;
+
+	for (n = 0; n < s->batch && s->share[me] < s->each; n++) {
+		if (!may_add(s, me))
+			return;
+		add_one(s, me);
+	}
+}
+
 /* May itself be killed at any point: whoever is next does it again. */
 static void undo(struct shared *s)
 {
@@ -90,11 +106,11 @@ int leave(struct shared *s, struct ksync_mutex *m)
 	return ksync_mutex_unlock(m);
 }
 
-int work(struct shared *s, const char *name, int me, uint64_t each)
+int work(struct shared *s, const char *name, int me)
 {
 	struct ksync_mutex *m;
 	pid_t self = getpid();
-	bool finished = false, wait;
+	bool finished = false, early;
 	int err;
 
 	/* By its name, as a program that knows nothing of the parent would. */
@@ -103,13 +119,12 @@ int work(struct shared *s, const char *name, int me, uint64_t each)
 		err = enter(s, m, self);
 		if (err)
 			break;
+		add_batch(s, me);
 		/* Inside: a predecessor's last addition may just be undone. */
-		finished = s->share[me] == each;
-		wait = s->counter >= s->limit && s->victim != me;
-		if (!finished && !wait)
-			add_one(s, me);
+		finished = s->share[me] == s->each;
+		early = !may_add(s, me);
 		err = leave(s, m);
-		if (wait)
+		if (early && !finished)
 			sleep_a_little();
 	}
 	if (err)

@@ -75,15 +75,23 @@ static void set_flags(struct kfx_q *q)
 		;
 }
 
+/* The hold that a reader waits to get, NULL if that makes no sense. */
+static struct kfx_hold *hold_of(struct kfx_q *q, struct kfx_line *line)
+{
+	uint32_t at = kfx_load(&line->hold_at);
+
+	if (!at || at % 4 || at > q->obj->size - sizeof(struct kfx_hold))
+		return NULL;
+	return (struct kfx_hold *)((char *)q->obj->base + at);
+}
+
 /* Queue locked, the lock not held for writing. */
 static void admit_reader(struct kfx_q *q, uint32_t id)
 {
-	uint32_t at = kfx_load(&kfx_line(q->obj, id)->hold_at);
-	struct kfx_hold *hold;
+	struct kfx_hold *hold = hold_of(q, kfx_line(q->obj, id));
 
 	/* The hold first: whoever is granted it has it. */
-	if (at % 4 == 0 && at <= q->obj->size - sizeof(*hold)) {
-		hold = (struct kfx_hold *)((char *)q->obj->base + at);
+	if (hold) {
 		kfx_store(&hold->count, 1);
 		kfx_store(&hold->key, (q->index + 1) | KFX_HELD_READ);
 		kfx_fence();
@@ -91,13 +99,23 @@ static void admit_reader(struct kfx_q *q, uint32_t id)
 	kfx_q_admit(q, id, KFX_GRANTED);
 }
 
-static void admit_all_readers(struct kfx_q *q)
+/* Does the waiter have its hold already? */
+static bool is_granted(struct kfx_q *q, uint32_t id)
+{
+	struct kfx_hold *hold = hold_of(q, kfx_line(q->obj, id));
+
+	return hold && (kfx_load(&hold->key) & KFX_HELD_READ);
+}
+
+/* All of them, or only those of a grant that was begun by who died. */
+static void admit_readers(struct kfx_q *q, bool all)
 {
 	uint32_t id, next, n;
 
 	for (id = kfx_q_first(q), n = 0; id && n < KFX_LINES; id = next, n++) {
 		next = kfx_q_next(q, id);
-		if (kfx_load(&kfx_line(q->obj, id)->want) == KFX_WANT_READ)
+		if (kfx_load(&kfx_line(q->obj, id)->want) == KFX_WANT_READ &&
+		    (all || is_granted(q, id)))
 			admit_reader(q, id);
 	}
 }
@@ -108,7 +126,7 @@ static void admit(struct kfx_q *q)
 	uint32_t id;
 
 	if (q->writer_left)
-		admit_all_readers(q);
+		admit_readers(q, true);
 	q->writer_left = false;
 	while ((id = kfx_q_first(q))) {
 		if (kfx_load(&kfx_line(q->obj, id)->want) == KFX_WANT_READ) {
@@ -129,6 +147,8 @@ static void rwlock_advance(struct kfx_q *q)
 	uint64_t word;
 
 	kfx_lock_grant_done(q);
+	if (q->gated)
+		admit_readers(q, false);
 	kfx_q_drop_dead(q);
 	/* Before the last look at the word: pairs with who lets go. */
 	set_flags(q);
@@ -143,15 +163,12 @@ static void rwlock_advance(struct kfx_q *q)
 static void rwlock_drop_wait(struct kfx_q *q, uint32_t id,
 			     struct kfx_line *line)
 {
-	uint32_t at = kfx_load(&line->hold_at);
-	struct kfx_hold *hold;
+	struct kfx_hold *hold = hold_of(q, line);
 
-	if (kfx_lock_pass_on(q, id) ||
-	    kfx_load(&line->want) != KFX_WANT_READ || at % 4 ||
-	    at > q->obj->size - sizeof(*hold))
+	if (kfx_lock_pass_on(q, id) || !hold ||
+	    kfx_load(&line->want) != KFX_WANT_READ)
 		return;
 	/* Granted, but not a reader yet. */
-	hold = (struct kfx_hold *)((char *)q->obj->base + at);
 	if (kfx_load(&hold->key) == ((q->index + 1) | KFX_HELD_READ))
 		kfx_store_release(&hold->key, q->index + 1);
 }

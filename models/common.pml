@@ -18,6 +18,8 @@
  * lock is taken together with the first change of the word inside, sync(), and
  * released with the last, at the end of advance().
  *
+ *	mortal(t), kill_me()	may a wait be ended by a kill, and what comes of it
+ *
  * KILLS and TIMEOUTS bound how often a run is interrupted.
  */
 
@@ -143,7 +145,10 @@ inline ksync_sleep()
 		:: atomic { deadline && timeouts > 0 ->
 			timeouts--; ret = TIMEDOUT }; break
 		:: atomic { kills > 0 && mortal(me) ->
-			kills--; ret = KILLED }; break
+			kills--; kill_me(); ret = KILLED }; break
+#ifdef doomed
+		:: doomed(me) -> ret = KILLED; break
+#endif
 #ifdef SIGNALS
 		:: atomic { signals > 0 && interruptible(me) ->
 			signals--; ret = INTR }; break

@@ -16,6 +16,7 @@
 #define OPS 2
 #endif
 #define mortal(t) true
+#define kill_me() skip
 #include "common.pml"
 
 /* The word. */

@@ -19,6 +19,7 @@
 #define OPS 3
 #endif
 #define mortal(t) true
+#define kill_me() skip
 #include "common.pml"
 
 /* The word. */

@@ -255,17 +255,23 @@ TEST(exhaustion)
 	while (n < 64 && !(err = ksync_mutex_create(&m[n], NULL)))
 		n++;
 	EXPECT_EQ(-EMFILE, err);
-	ASSERT_LT(1, n);
+	ASSERT_LT(3, n);
 	EXPECT_EQ(-EMFILE, ksync_mutex_create(&more, NULL));
 	EXPECT_EQ(-EMFILE, ksync_mutex_open(&more, test_name("more"), O_CREAT,
 					    0600, NULL));
-	EXPECT_EQ(-EMFILE, ksync_mutex_import(&more, ksync_mutex_fd(m[0])));
 	EXPECT_EQ(-EMFILE, ksync_waitgroup_create(&wg, NULL));
+	/* An import may need fewer, but not none. */
+	while (n < 64 &&
+	       !(err = ksync_mutex_import(&m[n], ksync_mutex_fd(m[0]))))
+		n++;
+	EXPECT_EQ(-EMFILE, err);
 	EXPECT_EQ(0, ksync_mutex_lock(m[0]));
 	EXPECT_EQ(0, ksync_mutex_unlock(m[0]));
 	EXPECT_EQ(0, ksync_mutex_lock(m[n - 1]));
 	EXPECT_EQ(0, ksync_mutex_unlock(m[n - 1]));
-	/* One goes, one may come; none was lost by the failures. */
+	/* Some go, one may come; none was lost by the failures. */
+	ksync_mutex_close(m[--n]);
+	ksync_mutex_close(m[--n]);
 	ksync_mutex_close(m[--n]);
 	ASSERT_EQ(0, ksync_mutex_create(&m[n++], NULL));
 	while (n)

@@ -34,7 +34,9 @@
  * How long a wait that must end may take before the test calls it stuck. Less
  * than the harness's own patience with a test, 30 s.
  */
+#ifndef PATIENCE_MS
 #define PATIENCE_MS	15000
+#endif
 
 /* How long to watch that nothing happens: that cannot be waited for. */
 #define WATCH_MS	20
@@ -42,9 +44,12 @@
 /* The bound within which the futex backend notices a death. */
 #define NOTICE_MS	250
 
-/* A statistical test: so many rounds, or what fits into the time it has. */
+/*
+ * A statistical test: so many rounds, or what fits into the time it has, which
+ * KSYNC_ROUNDS_MS changes.
+ */
 #define for_each_round(i, rounds)					\
-	for (uint64_t over__ = ((i) = 0, now_ns() + NSEC_PER_SEC);	\
+	for (uint64_t over__ = ((i) = 0, now_ns() + rounds_ns());	\
 	     (i) < (rounds) && now_ns() < over__; (i)++)
 
 static inline uint64_t now_ns(void)
@@ -53,6 +58,13 @@ static inline uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static inline uint64_t rounds_ns(void)
+{
+	const char *ms = getenv("KSYNC_ROUNDS_MS");
+
+	return (ms ? strtoull(ms, NULL, 0) : 500) * NSEC_PER_MSEC;
 }
 
 static inline struct timespec at_ns(uint64_t ns)

@@ -310,11 +310,11 @@ FIXTURE(oracle) {
 
 FIXTURE_VARIANT(oracle) {
 	enum broken broken;
-	const char *says[4];
+	const char *says[5];
 };
 
 FIXTURE_VARIANT_ADD(oracle, lock) {
-	LOCKS_WITHOUT_LOCKING, { "both inside", "came in", "torn", "reads" },
+	LOCKS_WITHOUT_LOCKING, { "inside", "came in", "token", "torn", "reads" },
 };
 FIXTURE_VARIANT_ADD(oracle, read) {
 	READS_WITHOUT_LOCKING, { "while", "torn" },

@@ -184,21 +184,27 @@ static bool one_call(struct fuzzer *f)
 	unsigned int cmd = some_command(f, k);
 	union uapi_args a;
 	char *arg;
-	int ret;
+	int fd, ret;
 
 	fill(f, k, &a);
 	arg = f->page + 4096 - (_IOC_SIZE(cmd) + 7) / 8 * 8;
-	memset(f->page, 0, 4096);
+	memset(f->page, one_in(f, 50) ? 0xff : 0, 4096);
 	memcpy(arg, &a, _IOC_SIZE(k->cmd) < _IOC_SIZE(cmd) ?
 	       _IOC_SIZE(k->cmd) : _IOC_SIZE(cmd));
 	if (one_in(f, 60))
 		arg = (char *[]){ NULL, (char *)-64L, f->page + 4090,
 				  f->page + 4096, f->constant }[rnd(f, 5)];
-	ret = ioctl(some_fd(f, k), cmd, arg) < 0 ? errno : 0;
+	fd = some_fd(f, k);
+	ret = ioctl(fd, cmd, arg) < 0 ? errno : 0;
 	if (!ret && k->cmd == cmd && k->cmd == KSYNC_IOC_DEV_CREATE)
 		adopt(f, ((struct ksync_create_args *)arg)->fd);
 	if (!ret && k->cmd == cmd && k->cmd == KSYNC_IOC_DEV_OPEN)
 		adopt(f, ((struct ksync_open_args *)arg)->fd);
+	/* Most are careful: otherwise every lock would be lost soon. */
+	if (ret == EOWNERDEAD && !one_in(f, 50)) {
+		me(at(a.index, mutex_consistent(fd)));
+		me(at(a.index, rwlock_consistent(fd)));
+	}
 	if (ret < ERRNOS)
 		__atomic_add_fetch(&tally->results[ret], 1, __ATOMIC_RELAXED);
 	if (in_contract(ret))
@@ -208,7 +214,7 @@ static bool one_call(struct fuzzer *f)
 	return false;
 }
 
-static void *fuzz(void *arg)
+static void *run_fuzzer(void *arg)
 {
 	struct fuzzer f;
 	int i;
@@ -247,8 +253,9 @@ static pid_t start_fuzzer(unsigned long seed)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (seed & 1)
-		pthread_create(&thread, NULL, fuzz, (void *)(seed + 1));
-	fuzz((void *)seed);
+		pthread_create(&thread, NULL, run_fuzzer,
+			       (void *)(seed + 1));
+	run_fuzzer((void *)seed);
 	syscall(SYS_exit, 0);
 	_exit(0);
 }
@@ -328,7 +335,19 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 0) : otherwise;
 }
 
-TEST(fuzz)
+FIXTURE(fuzz)
+{
+};
+
+FIXTURE_SETUP(fuzz)
+{
+}
+
+FIXTURE_TEARDOWN(fuzz)
+{
+}
+
+TEST_F_TIMEOUT(fuzz, everything, 1000)
 {
 	unsigned long seed = setting("KSYNC_FUZZ_SEED", now_ns() / 1000);
 	unsigned long seconds = setting("KSYNC_FUZZ_SECONDS", 5);

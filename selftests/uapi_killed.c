@@ -5,7 +5,7 @@
  */
 #include "uapi_peer.h"
 
-#define RACES	60
+#define RACES	30
 
 FIXTURE(killed)
 {
@@ -168,7 +168,7 @@ TEST_F(killed, die_waiting_while_holding)
 /* Lets a race take place somewhere else every time. */
 static void dither(int i)
 {
-	__u64 end = now_ns() + i * 7001;
+	__u64 end = now_ns() + i * 14009;
 
 	while (now_ns() < end)
 		;

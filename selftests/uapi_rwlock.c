@@ -250,9 +250,9 @@ TEST_F(rw, timeout_race)
 {
 	int i, ret;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 40; i++) {
 		ASSERT_EQ(0, me(rwlock_rdlock(self->fd, soon())));
-		start(&self->a, rwlock_wrlock(self->fd, now_ns() + i * 4000));
+		start(&self->a, rwlock_wrlock(self->fd, now_ns() + i * 8000));
 		start(&self->b, rwlock_rdlock(self->fd, NEVER));
 		ASSERT_EQ(0, me(rwlock_unlock(self->fd)));
 		ret = answer(&self->a);
@@ -347,7 +347,7 @@ TEST_F(rw, two_upgraders)
 {
 	int i, won, lost;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 40; i++) {
 		ASSERT_EQ(0, ask(&self->a, rwlock_rdlock(self->fd, NEVER)));
 		ASSERT_EQ(0, ask(&self->b, rwlock_rdlock(self->fd, NEVER)));
 		start(&self->a, rwlock_upgrade(self->fd));

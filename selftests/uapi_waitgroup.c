@@ -153,9 +153,9 @@ TEST_F(wg, timeout_race)
 {
 	int i, ret;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < 60; i++) {
 		ASSERT_EQ(0, me(waitgroup_add(self->fd, 1)));
-		start(&self->a, waitgroup_wait(self->fd, now_ns() + i * 4000));
+		start(&self->a, waitgroup_wait(self->fd, now_ns() + i * 6000));
 		start(&self->b, waitgroup_wait(self->fd, NEVER));
 		ASSERT_EQ(0, me(waitgroup_add(self->fd, -1)));
 		ret = answer(&self->a);
@@ -187,7 +187,7 @@ TEST_F(wg, wg_reuse)
 	int i;
 
 	ASSERT_EQ(0, me(waitgroup_add(self->fd, 1)));
-	for (i = 0; i < 50; i++) {
+	for (i = 0; i < 20; i++) {
 		start(&self->a, waitgroup_wait(self->fd, NEVER));
 		start(&self->b, waitgroup_wait(self->fd, NEVER));
 		ASSERT_TRUE(queued(self->fd, 0, 2));
