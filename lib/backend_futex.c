@@ -77,7 +77,8 @@ static int futex_create(const struct ksync_spec *spec,
 	if (spec->flags & KSYNC_GUARDED)
 		return -EOPNOTSUPP;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	ret = fd = kfx_file_create(spec);
+	fd = kfx_file_create(spec);
+	ret = fd;
 	if (fd >= 0) {
 		ret = attach(fd, spec->type, &obj);
 		if (ret)

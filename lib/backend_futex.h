@@ -4,7 +4,7 @@
  * stands in shared memory; here is what a process keeps for itself.
  *
  *	backend_futex.c		the table; create, import, close
- *	  _mutex _rwlock _waitgroup _sem	the primitives
+ *	  _mutex _rwlock _rwlock_ops _waitgroup _sem	the primitives
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
  *	  _thread		threads and their lines
@@ -40,6 +40,7 @@
 
 #include "backend.h"
 #include "backend_futex_layout.h"
+#include "backend_futex_sys.h"
 
 /*
  * Sleepers look after what they sleep on: soon at first, then in this interval,
@@ -50,40 +51,21 @@
 #define KFX_RECHECK_MAX_NS	2000000000ULL
 
 /*
- * So the death of a holder is noticed within this time, with up to
- * KFX_RECHECK_WAITERS in the queue and some hundred processes.
+ * So the death of a holder is noticed within this time, with fewer than
+ * KFX_RECHECK_WAITERS in the queue and KFX_SWEEP_PROCESSES processes.
  */
 #define KFX_NOTICE_MS		250U
 
-/* How often all processes of an object are looked at, if any of them waits. */
+/*
+ * How often all processes of an object are looked at, if any of them waits:
+ * less often from so many on, with the square of their number, to a limit.
+ */
 #define KFX_SWEEP_NS		(KFX_RECHECK_NS / 2)
+#define KFX_SWEEP_PROCESSES	256U
+#define KFX_SWEEP_MAX_NS	10000000000ULL
 
 /* The oldest waiter is starving: it gets the mutex handed over. */
 #define KFX_STARVING_NS		1000000ULL
-
-/* Atomic operations; who pairs with whom is said where they are used. */
-#define kfx_load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
-#define kfx_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define kfx_store(p, v)		__atomic_store_n(p, v, __ATOMIC_RELAXED)
-#define kfx_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define kfx_swap(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
-#define kfx_set(p, v)		__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
-#define kfx_clear(p, v)		__atomic_fetch_and(p, ~(v), __ATOMIC_SEQ_CST)
-#define kfx_add(p, v)		__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
-#define kfx_fence()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
-
-/* Full barrier. On failure *old is what was found. */
-#define kfx_cas(p, old, new) ({						\
-	__typeof__(*(p)) old__ = *(old);				\
-	bool done__ = __atomic_compare_exchange_n(p, &old__, new, false,	\
-						  __ATOMIC_SEQ_CST,	\
-						  __ATOMIC_SEQ_CST);	\
-	*(old) = old__;							\
-	done__;								\
-})
-
-/* For statistics, which may miss one when two processes count at once. */
-#define kfx_count(p)		kfx_store(p, kfx_load(p) + 1)
 
 /*
  * An object of this process, however many handles there are.
@@ -219,30 +201,6 @@ struct kfx_type {
 
 extern const struct kfx_type kfx_mutex_type, kfx_rwlock_type,
 	kfx_waitgroup_type, kfx_sem_type;
-
-/* backend_futex_sys.c: none of these changes errno */
-void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until);
-void kfx_wake(uint32_t *futex, int nr);
-uint64_t kfx_now(void);
-uint64_t kfx_now_coarse(void);
-unsigned int kfx_cpus(void);
-int kfx_open(int dir, const char *path, int flags, mode_t mode);
-void kfx_close(int fd);
-int kfx_byte_lock(int fd, long long byte, bool wait);
-int kfx_byte_read_lock(int fd, long long byte);
-void kfx_byte_unlock(int fd, long long byte);
-int kfx_bytes_locked(int fd, long long byte, long long nr);
-
-static inline void kfx_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ __volatile__("yield" ::: "memory");
-#else
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-#endif
-}
 
 /* backend_futex_process.c */
 extern pthread_mutex_t kfx_lock;
@@ -455,6 +413,12 @@ static inline uint32_t kfx_lock_id(uint64_t word)
 {
 	return word & KSYNC_LOCK_ID;
 }
+
+/* backend_futex_rwlock.c */
+bool kfx_rwlock_read(struct kfx_q *q);
+bool kfx_rwlock_read_by_others(struct kfx_q *q);
+void kfx_rwlock_advance(struct kfx_q *q);
+void kfx_rwlock_reader_left(struct kfx_q *q);
 
 /* backend_futex_file.c */
 int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name);

@@ -184,28 +184,38 @@ void kfx_recover(struct kfx_object *obj, uint32_t slot)
 	kfx_gate_unlock(obj);
 }
 
+/* To look at one of n processes takes the kernel a time that grows with n. */
+static uint64_t sweep_interval(uint64_t n)
+{
+	uint64_t ns = KFX_SWEEP_NS *
+		      (1 + n * n / (KFX_SWEEP_PROCESSES * KFX_SWEEP_PROCESSES));
+
+	return ns < KFX_SWEEP_MAX_NS ? ns : KFX_SWEEP_MAX_NS;
+}
+
 /*
  * Looks at all processes, for deaths that nothing leads to: of those with
  * permits, with members, or with a grant that they did not live to see. Not too
- * often, whoever asks, and the less often the longer it takes.
+ * often, whoever asks.
  */
 void kfx_sweep(struct kfx_object *obj)
 {
 	uint64_t *at = &obj->header->sweep_at, old = kfx_load(at);
-	uint64_t now = kfx_now(), took;
-	uint32_t hi, slot;
+	uint32_t hi = kfx_load(&obj->header->slots_hi), slot, n = 0;
+	uint64_t now = kfx_now();
 
-	/* Far in the future: somebody else's clock. */
-	if (old > now && old - now < 1000 * KFX_SWEEP_NS)
+	/* Too far in the future: somebody else's clock. */
+	if (old > now && old - now <= KFX_SWEEP_MAX_NS)
 		return;
 	if (!kfx_cas(at, &old, now + KFX_SWEEP_NS))
 		return;
-	hi = kfx_load(&obj->header->slots_hi);
-	for (slot = 0; slot < hi && slot < KFX_SLOTS; slot++)
-		if (kfx_load(&obj->slots[slot].used) &&
-		    !kfx_slot_alive(obj, slot))
+	for (slot = 0; slot < hi && slot < KFX_SLOTS; slot++) {
+		if (!kfx_load(&obj->slots[slot].used))
+			continue;
+		n++;
+		if (!kfx_slot_alive(obj, slot))
 			kfx_recover(obj, slot);
-	took = kfx_now() - now;
-	if (took > KFX_SWEEP_NS / 16)
-		kfx_store(at, now + 16 * took);
+	}
+	if (n >= KFX_SWEEP_PROCESSES)
+		kfx_store(at, now + sweep_interval(n));
 }

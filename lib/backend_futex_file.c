@@ -5,6 +5,7 @@
 #define _FILE_OFFSET_BITS 64
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -111,7 +112,7 @@ int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
 	if ((uint64_t)st.st_size < size && ftruncate(fd, size))
 		return errno == ENOSPC ? -ENOMEM : -errno;
 	if (name) {
-		strncpy(header.name, name, sizeof(header.name) - 1);
+		snprintf(header.name, sizeof(header.name), "%s", name);
 		ret = allocate(fd, KFX_CELLS_AT,
 			       kfx_lines_at(spec->nr) - KFX_CELLS_AT);
 	}

@@ -270,11 +270,10 @@ static void renew(struct kfx_object *obj)
 }
 
 /* This process is a child, and nothing in it is its own yet. */
-void kfx_process_forked(void)
+static void renew_all(void)
 {
 	struct kfx_object *obj, *next;
 
-	pthread_mutex_init(&kfx_lock, NULL);
 	kfx_store(kfx_epoch, ++epoch);
 	kfx_self_forget();
 	for (obj = pending; obj; obj = next) {
@@ -289,6 +288,13 @@ void kfx_process_forked(void)
 	}
 }
 
+/* It was made without the handlers below, so any thread may have the lock. */
+void kfx_process_forked(void)
+{
+	pthread_mutex_init(&kfx_lock, NULL);
+	renew_all();
+}
+
 static void before_fork(void)
 {
 	pthread_mutex_lock(&kfx_lock);
@@ -297,6 +303,15 @@ static void before_fork(void)
 static void after_fork(void)
 {
 	pthread_mutex_unlock(&kfx_lock);
+}
+
+static void after_fork_in_child(void)
+{
+	int saved = errno;
+
+	pthread_mutex_unlock(&kfx_lock);
+	renew_all();
+	errno = saved;
 }
 
 static int init_ret;
@@ -310,7 +325,7 @@ static void init_once(void)
 	init_ret = p == MAP_FAILED ? -ENOMEM : kfx_thread_init();
 	if (!init_ret)
 		init_ret = -pthread_atfork(before_fork, after_fork,
-					   kfx_process_forked);
+					   after_fork_in_child);
 	if (init_ret)
 		return;
 	/* Without it the handlers of fork must do. */

@@ -5,6 +5,7 @@
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,7 +26,7 @@ static int fill_info(struct kfx_object *obj, const char *name,
 	info->mode = st.st_mode & 0777;
 	info->uid = st.st_uid;
 	info->gid = st.st_gid;
-	strncpy(info->name, name, sizeof(info->name) - 1);
+	snprintf(info->name, sizeof(info->name), "%s", name);
 	return 0;
 }
 

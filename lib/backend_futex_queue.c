@@ -45,13 +45,12 @@ static void check_owner(struct kfx_q *q, uint32_t lock)
 	 * looked at again, under the gate: only there lines of the dead change
 	 * hands.
 	 */
-	if (q->gated) {
+	if (q->gated)
 		kfx_adopt(obj, id);
-	} else if (id) {
+	else if (id)
 		kfx_recover(obj, slot);
-	} else if (!kfx_gate_lock(obj)) {
+	else if (!kfx_gate_lock(obj))
 		kfx_gate_unlock(obj);
-	}
 }
 
 static bool try_lock(struct kfx_q *q, uint32_t value)

@@ -102,14 +102,15 @@ static void waitgroup_drop_hold(struct kfx_q *q, uint32_t id,
 	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	uint64_t word = kfx_set(&q->cell->state, KFX_WG_FROZEN) | KFX_WG_FROZEN;
 	struct kfx_redo redo = { .nr = 5, .word_old = word };
-	uint32_t n = kfx_load(&hold->count), lost = n;
+	uint32_t n = kfx_load(&hold->count), lost;
 
 	if (round_of(word) != kfx_load(&hold->round) || !count_of(word)) {
 		thaw(q);
 		return;
 	}
 	if (n > count_of(word))
-		n = lost = count_of(word);
+		n = count_of(word);
+	lost = n;
 	if (word & KSYNC_WG_LOSS)
 		lost += kfx_load(&cell->lost);
 	tell_waiters(q, round_of(word), lost);
@@ -162,12 +163,13 @@ static int add_bound(struct kfx_q *q, int32_t delta, struct kfx_hold *hold)
 	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	uint64_t word = kfx_set(&q->cell->state, KFX_WG_FROZEN) | KFX_WG_FROZEN;
 	struct kfx_redo redo = { .nr = 3, .word_old = word };
-	uint32_t n = kfx_load(&hold->count), loosed = n;
+	uint32_t n = kfx_load(&hold->count), loosed;
 	bool waiters = word & KSYNC_WG_WAITERS;
 	int ret;
 
 	if (round_of(word) != kfx_load(&hold->round))
-		loosed = n = 0;
+		n = 0;
+	loosed = n;
 	if (loosed > -(uint32_t)delta)
 		loosed = -(uint32_t)delta;
 	ret = add_to(&word, delta, false);

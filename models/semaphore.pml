@@ -5,8 +5,8 @@
  *	-DTRACKED	KSYNC_F_TRACKED: threads 1 and 2 are one process, 3 is
  *			another; a kill ends a process
  *	-DRESIZE	with it: thread 3 also changes the maximum
- *	-DMEET=1	thread 1 takes and gives two permits; each of the others
- *			takes one and stays until both have
+ *	-DMEET=1	thread 1 takes and gives two permits; then each of the
+ *			others takes one and stays until both have
  *	-DMEET=2	thread 2 wants two, with a deadline; the others as above
  *	-DPROGRESS	a large request among small ones, for ever; ltl served
  *
@@ -51,6 +51,7 @@ bool gone[2];
 /* What must be. */
 byte out;			/* permits that somebody may use */
 byte met;
+bool begun;
 
 #ifdef PROGRESS
 bool wants;			/* thread 1 */
@@ -243,7 +244,8 @@ active [N] proctype thread()
 		ops--;
 #ifdef MEET
 		n = (me == MEET -> 2 : 1);
-		deadline = (me == 2 && MEET == 2)
+		deadline = (me == 2 && MEET == 2);
+		MEET == 2 || me == 1 || begun
 #else
 		if
 		:: n = 1
@@ -289,7 +291,7 @@ active [N] proctype thread()
 #ifdef MEET
 			if
 			:: n == 1 -> met++; met == 2
-			:: else
+			:: else -> begun = true
 			fi;
 #endif
 			sem_give(n);

@@ -130,6 +130,7 @@ static uint64_t pass_through(struct crowd *c, unsigned int size)
  */
 TEST_F_TIMEOUT(crowd, many_waiters, 60)
 {
+	uint64_t room = (machine_is_slow() ? 10 : 2) * NSEC_PER_SEC;
 	unsigned int size = crowd_size();
 	uint64_t few, many;
 
@@ -142,7 +143,7 @@ TEST_F_TIMEOUT(crowd, many_waiters, 60)
 	printf("# %u waiters: %llu us; %u: %llu us\n", size / 10,
 	       (unsigned long long)few / 1000, size,
 	       (unsigned long long)many / 1000);
-	EXPECT_GT(40 * few + NSEC_PER_SEC, many);
+	EXPECT_GT(40 * few + room, many);
 }
 
 /* Each with a deadline of its own, and they all come at about the same time. */

@@ -23,6 +23,7 @@ FIXTURE_SETUP(device)
 
 FIXTURE_TEARDOWN(device)
 {
+	peers_end();
 	close(self->dev);
 }
 

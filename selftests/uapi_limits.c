@@ -32,6 +32,7 @@ FIXTURE_SETUP(limits)
 
 FIXTURE_TEARDOWN(limits)
 {
+	peers_end();
 	close(self->dev);
 }
 

@@ -9,6 +9,7 @@ FIXTURE(mutex)
 {
 	int dev;
 	int fd;
+	int simple, recursive, fifo;
 	struct peer a, b, c;
 };
 
@@ -33,6 +34,13 @@ FIXTURE_SETUP(mutex)
 	ASSERT_LE(0, self->dev);
 	self->fd = create(self->dev, KSYNC_TYPE_MUTEX, variant->flags, 3);
 	ASSERT_LE(0, self->fd);
+	self->simple = create(self->dev, KSYNC_TYPE_MUTEX, 0, 1);
+	self->recursive = create(self->dev, KSYNC_TYPE_MUTEX,
+				 KSYNC_F_RECURSIVE, 1);
+	self->fifo = create(self->dev, KSYNC_TYPE_MUTEX, KSYNC_F_FIFO, 1);
+	ASSERT_LE(0, self->simple);
+	ASSERT_LE(0, self->recursive);
+	ASSERT_LE(0, self->fifo);
 	ASSERT_EQ(0, peer_fork(&self->a));
 	ASSERT_EQ(0, peer_fork(&self->b));
 	ASSERT_EQ(0, peer_fork(&self->c));
@@ -40,6 +48,7 @@ FIXTURE_SETUP(mutex)
 
 FIXTURE_TEARDOWN(mutex)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }
@@ -117,15 +126,13 @@ TEST_F(mutex, unlock_foreign)
 
 TEST_F(mutex, lock_twice)
 {
-	if (variant->flags & KSYNC_F_RECURSIVE)
-		SKIP(return, "recursive mutexes count: see recursion_is_counted");
-	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
-	EXPECT_EQ(-EDEADLK, me(mutex_lock(self->fd, NEVER)));
-	EXPECT_EQ(-EDEADLK, me(mutex_lock(self->fd, soon())));
-	EXPECT_EQ(-EDEADLK, me(mutex_lock(self->fd, LONG_AGO)));
-	EXPECT_EQ(-EBUSY, me(mutex_trylock(self->fd)));
-	EXPECT_EQ(0, me(mutex_unlock(self->fd)));
-	EXPECT_EQ(-EPERM, me(mutex_unlock(self->fd)));
+	ASSERT_EQ(0, me(mutex_lock(self->simple, NEVER)));
+	EXPECT_EQ(-EDEADLK, me(mutex_lock(self->simple, NEVER)));
+	EXPECT_EQ(-EDEADLK, me(mutex_lock(self->simple, soon())));
+	EXPECT_EQ(-EDEADLK, me(mutex_lock(self->simple, LONG_AGO)));
+	EXPECT_EQ(-EBUSY, me(mutex_trylock(self->simple)));
+	EXPECT_EQ(0, me(mutex_unlock(self->simple)));
+	EXPECT_EQ(-EPERM, me(mutex_unlock(self->simple)));
 }
 
 TEST_F(mutex, recursion_is_counted)
@@ -133,38 +140,34 @@ TEST_F(mutex, recursion_is_counted)
 	__u64 token;
 	int i;
 
-	if (!(variant->flags & KSYNC_F_RECURSIVE))
-		SKIP(return, "not recursive: see lock_twice");
-	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
-	token = status(self->fd).token;
+	ASSERT_EQ(0, me(mutex_lock(self->recursive, NEVER)));
+	token = status(self->recursive).token;
 	for (i = 0; i < 5; i++) {
-		ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
-		ASSERT_EQ(0, me(mutex_trylock(self->fd)));
+		ASSERT_EQ(0, me(mutex_lock(self->recursive, NEVER)));
+		ASSERT_EQ(0, me(mutex_trylock(self->recursive)));
 	}
-	EXPECT_EQ(token, status(self->fd).token);
+	EXPECT_EQ(token, status(self->recursive).token);
 	for (i = 0; i < 10; i++) {
-		ASSERT_EQ(0, me(mutex_unlock(self->fd)));
-		ASSERT_EQ(-EBUSY, ask(&self->a, mutex_trylock(self->fd)));
+		ASSERT_EQ(0, me(mutex_unlock(self->recursive)));
+		ASSERT_EQ(-EBUSY, ask(&self->a, mutex_trylock(self->recursive)));
 	}
-	ASSERT_EQ(0, me(mutex_unlock(self->fd)));
-	EXPECT_EQ(-EPERM, me(mutex_unlock(self->fd)));
-	EXPECT_EQ(0, ask(&self->a, mutex_trylock(self->fd)));
-	EXPECT_EQ(-EPERM, me(mutex_unlock(self->fd)));
+	ASSERT_EQ(0, me(mutex_unlock(self->recursive)));
+	EXPECT_EQ(-EPERM, me(mutex_unlock(self->recursive)));
+	EXPECT_EQ(0, ask(&self->a, mutex_trylock(self->recursive)));
+	EXPECT_EQ(-EPERM, me(mutex_unlock(self->recursive)));
 }
 
 TEST_F(mutex, recursion_ends_with_its_holder)
 {
-	if (!(variant->flags & KSYNC_F_RECURSIVE))
-		SKIP(return, "not recursive: see lock_twice");
-	ASSERT_EQ(0, ask(&self->a, mutex_lock(self->fd, NEVER)));
-	ASSERT_EQ(0, ask(&self->a, mutex_lock(self->fd, NEVER)));
-	ASSERT_EQ(0, ask(&self->a, mutex_lock(self->fd, NEVER)));
+	ASSERT_EQ(0, ask(&self->a, mutex_lock(self->recursive, NEVER)));
+	ASSERT_EQ(0, ask(&self->a, mutex_lock(self->recursive, NEVER)));
+	ASSERT_EQ(0, ask(&self->a, mutex_lock(self->recursive, NEVER)));
 	peer_kill(&self->a);
-	ASSERT_EQ(-EOWNERDEAD, me(mutex_lock(self->fd, soon())));
-	ASSERT_EQ(0, me(mutex_consistent(self->fd)));
-	ASSERT_EQ(0, me(mutex_unlock(self->fd)));
-	EXPECT_EQ(-EPERM, me(mutex_unlock(self->fd)));
-	EXPECT_EQ(0, ask(&self->b, mutex_trylock(self->fd)));
+	ASSERT_EQ(-EOWNERDEAD, me(mutex_lock(self->recursive, soon())));
+	ASSERT_EQ(0, me(mutex_consistent(self->recursive)));
+	ASSERT_EQ(0, me(mutex_unlock(self->recursive)));
+	EXPECT_EQ(-EPERM, me(mutex_unlock(self->recursive)));
+	EXPECT_EQ(0, ask(&self->b, mutex_trylock(self->recursive)));
 }
 
 /* A deadline that has passed still takes what is free. */
@@ -231,24 +234,22 @@ TEST_F(mutex, handed_over_in_order)
 	struct peer *order[] = { &self->a, &self->b, &self->c };
 	int i;
 
-	if (!(variant->flags & KSYNC_F_FIFO))
-		SKIP(return, "a running thread may barge in");
-	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
+	ASSERT_EQ(0, me(mutex_lock(self->fifo, NEVER)));
 	for (i = 0; i < 3; i++) {
-		start(order[i], mutex_lock(self->fd, NEVER));
-		ASSERT_TRUE(queued(self->fd, i + 1, 0));
+		start(order[i], mutex_lock(self->fifo, NEVER));
+		ASSERT_TRUE(queued(self->fifo, i + 1, 0));
 	}
-	ASSERT_EQ(0, me(mutex_unlock(self->fd)));
+	ASSERT_EQ(0, me(mutex_unlock(self->fifo)));
 	for (i = 0; i < 3; i++) {
 		/* Handed over before the next one could even wake up. */
-		EXPECT_EQ(-EBUSY, me(mutex_trylock(self->fd)));
-		EXPECT_EQ(-ETIMEDOUT, me(mutex_lock(self->fd, LONG_AGO)));
-		EXPECT_EQ(order[i]->pid, status(self->fd).holder_pid);
-		EXPECT_EQ(2 - i, status(self->fd).waiters_exclusive);
+		EXPECT_EQ(-EBUSY, me(mutex_trylock(self->fifo)));
+		EXPECT_EQ(-ETIMEDOUT, me(mutex_lock(self->fifo, LONG_AGO)));
+		EXPECT_EQ(order[i]->pid, status(self->fifo).holder_pid);
+		EXPECT_EQ(2 - i, status(self->fifo).waiters_exclusive);
 		ASSERT_EQ(0, answer(order[i]));
-		ASSERT_EQ(0, ask(order[i], mutex_unlock(self->fd)));
+		ASSERT_EQ(0, ask(order[i], mutex_unlock(self->fifo)));
 	}
-	EXPECT_EQ(0, me(mutex_trylock(self->fd)));
+	EXPECT_EQ(0, me(mutex_trylock(self->fifo)));
 }
 
 /* Who has slept for more than 1 ms gets it at the next unlock. */

@@ -32,6 +32,7 @@ FIXTURE_SETUP(name)
 
 FIXTURE_TEARDOWN(name)
 {
+	peers_end();
 	close(self->dev);
 }
 

@@ -51,6 +51,7 @@ FIXTURE_SETUP(namespace)
 
 FIXTURE_TEARDOWN(namespace)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }

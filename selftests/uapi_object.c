@@ -70,6 +70,7 @@ FIXTURE_SETUP(object)
 
 FIXTURE_TEARDOWN(object)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }

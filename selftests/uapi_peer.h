@@ -40,6 +40,9 @@ struct peer_reply {
 	union uapi_args out;
 };
 
+/* Peers that nobody has waited for yet. */
+static pid_t peers_alive[64];
+
 struct peer {
 	int sock;
 	int remote;		/* a thread's end of the socket pair */
@@ -72,6 +75,18 @@ static inline int peer_sockets(struct peer *p)
 	return 0;
 }
 
+static inline void peer_replace(pid_t pid, pid_t by)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(peers_alive); i++) {
+		if (peers_alive[i] == pid) {
+			peers_alive[i] = by;
+			return;
+		}
+	}
+}
+
 static inline int peer_fork(struct peer *p)
 {
 	int ret = peer_sockets(p);
@@ -89,6 +104,7 @@ static inline int peer_fork(struct peer *p)
 		_exit(0);
 	}
 	close(p->remote);
+	peer_replace(0, p->pid);
 	return 0;
 }
 
@@ -162,8 +178,22 @@ static inline int peer_reap(struct peer *p)
 
 	close(p->sock);
 	waitpid(p->pid, &wstatus, 0);
+	peer_replace(p->pid, 0);
 	p->pid = -1;
 	return wstatus;
+}
+
+/* At the end of a test, so that the next one finds nothing of it. */
+static inline void peers_end(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(peers_alive); i++)
+		if (peers_alive[i])
+			kill(peers_alive[i], SIGKILL);
+	for (i = 0; i < ARRAY_SIZE(peers_alive); i++)
+		if (peers_alive[i])
+			waitpid(peers_alive[i], NULL, 0);
 }
 
 static inline void peer_kill(struct peer *p)

@@ -42,6 +42,7 @@ FIXTURE_SETUP(rw)
 
 FIXTURE_TEARDOWN(rw)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }

@@ -8,7 +8,7 @@
 FIXTURE(sem)
 {
 	int dev;
-	int fd;			/* 4 of 4 permits free */
+	int fd, plain, tracked;	/* 4 of 4 permits free */
 	struct peer a, b, c;
 };
 
@@ -27,24 +27,16 @@ FIXTURE_VARIANT_ADD(sem, guarded_tracked)
 	.flags = KSYNC_F_GUARDED | KSYNC_F_TRACKED,
 };
 
-#define TRACKED_ONLY(variant)						\
-do {									\
-	if (!((variant)->flags & KSYNC_F_TRACKED))			\
-		SKIP(return, "for tracked semaphores");			\
-} while (0)
-
-#define UNTRACKED_ONLY(variant)						\
-do {									\
-	if ((variant)->flags & KSYNC_F_TRACKED)				\
-		SKIP(return, "for semaphores that are not tracked");	\
-} while (0)
-
 FIXTURE_SETUP(sem)
 {
 	self->dev = device_open();
 	ASSERT_LE(0, self->dev);
 	self->fd = create_sem(self->dev, variant->flags, 4, 4);
+	self->plain = create_sem(self->dev, 0, 4, 4);
+	self->tracked = create_sem(self->dev, KSYNC_F_TRACKED, 4, 4);
 	ASSERT_LE(0, self->fd);
+	ASSERT_LE(0, self->plain);
+	ASSERT_LE(0, self->tracked);
 	ASSERT_EQ(0, peer_fork(&self->a));
 	ASSERT_EQ(0, peer_fork(&self->b));
 	ASSERT_EQ(0, peer_fork(&self->c));
@@ -52,6 +44,7 @@ FIXTURE_SETUP(sem)
 
 FIXTURE_TEARDOWN(sem)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }
@@ -108,18 +101,17 @@ TEST_F(sem, sem_too_large)
 
 TEST_F(sem, sem_overflow)
 {
-	UNTRACKED_ONLY(variant);
-	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->fd, 1)));
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 2, NEVER)));
-	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->fd, 3)));
-	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->fd, KSYNC_COUNT_MAX)));
-	EXPECT_EQ(2, status(self->fd).value);
+	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->plain, 1)));
+	ASSERT_EQ(0, me(sem_acquire(self->plain, 2, NEVER)));
+	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->plain, 3)));
+	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->plain, KSYNC_COUNT_MAX)));
+	EXPECT_EQ(2, status(self->plain).value);
 	/* More than any maximum: one of the two, and no wrapping. */
-	EXPECT_NE(0, me(sem_release(self->fd, KSYNC_COUNT_MAX + 1)));
-	EXPECT_NE(0, me(sem_release(self->fd, UINT32_MAX)));
-	EXPECT_EQ(2, status(self->fd).value);
-	EXPECT_EQ(0, ask(&self->a, sem_release(self->fd, 2)));
-	EXPECT_EQ(4, status(self->fd).value);
+	EXPECT_NE(0, me(sem_release(self->plain, KSYNC_COUNT_MAX + 1)));
+	EXPECT_NE(0, me(sem_release(self->plain, UINT32_MAX)));
+	EXPECT_EQ(2, status(self->plain).value);
+	EXPECT_EQ(0, ask(&self->a, sem_release(self->plain, 2)));
+	EXPECT_EQ(4, status(self->plain).value);
 }
 
 TEST_F(sem, the_largest)
@@ -250,57 +242,54 @@ TEST_F(sem, sem_cancel_head)
 
 TEST_F(sem, resize_moves_the_maximum)
 {
-	UNTRACKED_ONLY(variant);
-	ASSERT_EQ(0, me(sem_resize(self->fd, 6)));
-	EXPECT_EQ(6, status(self->fd).max);
-	EXPECT_EQ(4, status(self->fd).value);
-	EXPECT_EQ(-EBUSY, me(sem_resize(self->fd, 3)));
-	EXPECT_EQ(6, status(self->fd).max);
-	EXPECT_EQ(0, me(sem_release(self->fd, 2)));
-	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->fd, 1)));
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 5, NEVER)));
-	EXPECT_EQ(0, me(sem_resize(self->fd, 1)));
-	EXPECT_EQ(1, status(self->fd).max);
-	EXPECT_EQ(1, status(self->fd).value);
-	EXPECT_EQ(-EINVAL, me(sem_tryacquire(self->fd, 2)));
-	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->fd, 1)));
-	EXPECT_EQ(0, me(sem_resize(self->fd, KSYNC_COUNT_MAX)));
-	EXPECT_EQ(KSYNC_COUNT_MAX, status(self->fd).max);
-	EXPECT_EQ(1, status(self->fd).value);
+	ASSERT_EQ(0, me(sem_resize(self->plain, 6)));
+	EXPECT_EQ(6, status(self->plain).max);
+	EXPECT_EQ(4, status(self->plain).value);
+	EXPECT_EQ(-EBUSY, me(sem_resize(self->plain, 3)));
+	EXPECT_EQ(6, status(self->plain).max);
+	EXPECT_EQ(0, me(sem_release(self->plain, 2)));
+	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->plain, 1)));
+	ASSERT_EQ(0, me(sem_acquire(self->plain, 5, NEVER)));
+	EXPECT_EQ(0, me(sem_resize(self->plain, 1)));
+	EXPECT_EQ(1, status(self->plain).max);
+	EXPECT_EQ(1, status(self->plain).value);
+	EXPECT_EQ(-EINVAL, me(sem_tryacquire(self->plain, 2)));
+	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->plain, 1)));
+	EXPECT_EQ(0, me(sem_resize(self->plain, KSYNC_COUNT_MAX)));
+	EXPECT_EQ(KSYNC_COUNT_MAX, status(self->plain).max);
+	EXPECT_EQ(1, status(self->plain).value);
 }
 
 TEST_F(sem, resize_of_what_is_tracked)
 {
-	TRACKED_ONLY(variant);
-	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->fd, 3, NEVER)));
-	ASSERT_EQ(0, me(sem_resize(self->fd, 6)));
-	EXPECT_EQ(6, status(self->fd).max);
-	EXPECT_EQ(3, status(self->fd).value);
-	EXPECT_EQ(-EBUSY, me(sem_resize(self->fd, 2)));
-	ASSERT_EQ(0, me(sem_resize(self->fd, 3)));
-	EXPECT_EQ(0, status(self->fd).value);
-	EXPECT_EQ(3, status(self->fd).max);
-	EXPECT_EQ(-EBUSY, me(sem_resize(self->fd, 2)));
-	EXPECT_EQ(3, status(self->fd).max);
-	ASSERT_EQ(0, ask(&self->a, sem_release(self->fd, 3)));
-	EXPECT_EQ(3, status(self->fd).value);
-	EXPECT_EQ(0, me(sem_resize(self->fd, 1)));
-	EXPECT_EQ(1, status(self->fd).value);
+	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->tracked, 3, NEVER)));
+	ASSERT_EQ(0, me(sem_resize(self->tracked, 6)));
+	EXPECT_EQ(6, status(self->tracked).max);
+	EXPECT_EQ(3, status(self->tracked).value);
+	EXPECT_EQ(-EBUSY, me(sem_resize(self->tracked, 2)));
+	ASSERT_EQ(0, me(sem_resize(self->tracked, 3)));
+	EXPECT_EQ(0, status(self->tracked).value);
+	EXPECT_EQ(3, status(self->tracked).max);
+	EXPECT_EQ(-EBUSY, me(sem_resize(self->tracked, 2)));
+	EXPECT_EQ(3, status(self->tracked).max);
+	ASSERT_EQ(0, ask(&self->a, sem_release(self->tracked, 3)));
+	EXPECT_EQ(3, status(self->tracked).value);
+	EXPECT_EQ(0, me(sem_resize(self->tracked, 1)));
+	EXPECT_EQ(1, status(self->tracked).value);
 }
 
 /* Growing a tracked one brings permits: those who fit go on. */
 TEST_F(sem, resize_wakes)
 {
-	TRACKED_ONLY(variant);
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 4, NEVER)));
-	start(&self->a, sem_acquire(self->fd, 2, NEVER));
-	ASSERT_TRUE(queued(self->fd, 1, 0));
-	ASSERT_EQ(0, me(sem_resize(self->fd, 5)));
-	EXPECT_TRUE(queued(self->fd, 1, 0));
+	ASSERT_EQ(0, me(sem_acquire(self->tracked, 4, NEVER)));
+	start(&self->a, sem_acquire(self->tracked, 2, NEVER));
+	ASSERT_TRUE(queued(self->tracked, 1, 0));
+	ASSERT_EQ(0, me(sem_resize(self->tracked, 5)));
+	EXPECT_TRUE(queued(self->tracked, 1, 0));
 	EXPECT_TRUE(silent(&self->a));
-	ASSERT_EQ(0, me(sem_resize(self->fd, 6)));
+	ASSERT_EQ(0, me(sem_resize(self->tracked, 6)));
 	EXPECT_EQ(0, answer(&self->a));
-	EXPECT_EQ(0, status(self->fd).value);
+	EXPECT_EQ(0, status(self->tracked).value);
 }
 
 /* Waiters that want more than the new maximum are turned away. */
@@ -320,31 +309,29 @@ TEST_F(sem, resize_below_a_waiter)
 
 TEST_F(sem, releases_by_others)
 {
-	UNTRACKED_ONLY(variant);
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 4, NEVER)));
-	EXPECT_EQ(0, ask(&self->a, sem_release(self->fd, 4)));
-	EXPECT_EQ(0, ask(&self->b, sem_acquire(self->fd, 3, NEVER)));
+	ASSERT_EQ(0, me(sem_acquire(self->plain, 4, NEVER)));
+	EXPECT_EQ(0, ask(&self->a, sem_release(self->plain, 4)));
+	EXPECT_EQ(0, ask(&self->b, sem_acquire(self->plain, 3, NEVER)));
 	peer_kill(&self->b);
-	EXPECT_EQ(1, status(self->fd).value);
-	EXPECT_EQ(0, status(self->fd).deaths);
-	EXPECT_EQ(0, status(self->fd).lost);
+	EXPECT_EQ(1, status(self->plain).value);
+	EXPECT_EQ(0, status(self->plain).deaths);
+	EXPECT_EQ(0, status(self->plain).lost);
 }
 
 TEST_F(sem, sem_foreign)
 {
-	TRACKED_ONLY(variant);
-	EXPECT_EQ(-EPERM, me(sem_release(self->fd, 1)));
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 2, NEVER)));
-	EXPECT_EQ(-EPERM, ask(&self->a, sem_release(self->fd, 1)));
-	EXPECT_EQ(-EPERM, me(sem_release(self->fd, 3)));
-	EXPECT_EQ(2, status(self->fd).value);
-	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->fd, 1, NEVER)));
-	EXPECT_EQ(-EPERM, ask(&self->a, sem_release(self->fd, 2)));
-	EXPECT_EQ(0, ask(&self->a, sem_release(self->fd, 1)));
-	EXPECT_EQ(0, me(sem_release(self->fd, 1)));
-	EXPECT_EQ(0, me(sem_release(self->fd, 1)));
-	EXPECT_EQ(-EPERM, me(sem_release(self->fd, 1)));
-	EXPECT_EQ(4, status(self->fd).value);
+	EXPECT_EQ(-EPERM, me(sem_release(self->tracked, 1)));
+	ASSERT_EQ(0, me(sem_acquire(self->tracked, 2, NEVER)));
+	EXPECT_EQ(-EPERM, ask(&self->a, sem_release(self->tracked, 1)));
+	EXPECT_EQ(-EPERM, me(sem_release(self->tracked, 3)));
+	EXPECT_EQ(2, status(self->tracked).value);
+	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->tracked, 1, NEVER)));
+	EXPECT_EQ(-EPERM, ask(&self->a, sem_release(self->tracked, 2)));
+	EXPECT_EQ(0, ask(&self->a, sem_release(self->tracked, 1)));
+	EXPECT_EQ(0, me(sem_release(self->tracked, 1)));
+	EXPECT_EQ(0, me(sem_release(self->tracked, 1)));
+	EXPECT_EQ(-EPERM, me(sem_release(self->tracked, 1)));
+	EXPECT_EQ(4, status(self->tracked).value);
 }
 
 /* Permits belong to the process: any of its threads may give them back. */
@@ -352,39 +339,37 @@ TEST_F(sem, permits_are_the_process_s)
 {
 	struct peer thread;
 
-	TRACKED_ONLY(variant);
 	ASSERT_EQ(0, peer_thread(&thread));
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 1, NEVER)));
-	ASSERT_EQ(0, ask(&thread, sem_acquire(self->fd, 2, NEVER)));
-	EXPECT_EQ(0, ask(&thread, sem_release(self->fd, 1)));
+	ASSERT_EQ(0, me(sem_acquire(self->tracked, 1, NEVER)));
+	ASSERT_EQ(0, ask(&thread, sem_acquire(self->tracked, 2, NEVER)));
+	EXPECT_EQ(0, ask(&thread, sem_release(self->tracked, 1)));
 	peer_end(&thread);
-	EXPECT_EQ(2, status(self->fd).value);
-	EXPECT_EQ(0, status(self->fd).deaths);
-	EXPECT_EQ(-EPERM, me(sem_release(self->fd, 3)));
-	EXPECT_EQ(0, me(sem_release(self->fd, 2)));
-	EXPECT_EQ(4, status(self->fd).value);
+	EXPECT_EQ(2, status(self->tracked).value);
+	EXPECT_EQ(0, status(self->tracked).deaths);
+	EXPECT_EQ(-EPERM, me(sem_release(self->tracked, 3)));
+	EXPECT_EQ(0, me(sem_release(self->tracked, 2)));
+	EXPECT_EQ(4, status(self->tracked).value);
 }
 
 TEST_F(sem, die_with_permits)
 {
 	struct ksync_status st;
 
-	TRACKED_ONLY(variant);
-	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->fd, 1, NEVER)));
-	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->fd, 2, NEVER)));
-	ASSERT_EQ(0, me(sem_acquire(self->fd, 1, NEVER)));
-	start(&self->b, sem_acquire(self->fd, 3, NEVER));
-	ASSERT_TRUE(queued(self->fd, 1, 0));
+	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->tracked, 1, NEVER)));
+	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->tracked, 2, NEVER)));
+	ASSERT_EQ(0, me(sem_acquire(self->tracked, 1, NEVER)));
+	start(&self->b, sem_acquire(self->tracked, 3, NEVER));
+	ASSERT_TRUE(queued(self->tracked, 1, 0));
 	peer_kill(&self->a);
 	/* The permits are as good as new: no EOWNERDEAD, but it is told. */
 	EXPECT_EQ(0, answer(&self->b));
-	st = status(self->fd);
+	st = status(self->tracked);
 	EXPECT_EQ(0, st.value);
 	EXPECT_EQ(1, st.deaths);
 	EXPECT_EQ(3, st.lost);
-	EXPECT_EQ(0, ask(&self->b, sem_release(self->fd, 3)));
-	EXPECT_EQ(0, me(sem_release(self->fd, 1)));
-	EXPECT_EQ(4, status(self->fd).value);
+	EXPECT_EQ(0, ask(&self->b, sem_release(self->tracked, 3)));
+	EXPECT_EQ(0, me(sem_release(self->tracked, 1)));
+	EXPECT_EQ(4, status(self->tracked).value);
 }
 
 TEST_F(sem, values_at_creation)
@@ -399,13 +384,12 @@ TEST_F(sem, values_at_creation)
 
 TEST_F(sem, begins_without_permits)
 {
-	UNTRACKED_ONLY(variant);
-	close(self->fd);
-	self->fd = create_sem(self->dev, variant->flags, 0, 2);
-	ASSERT_LE(0, self->fd);
-	EXPECT_EQ(-EBUSY, me(sem_tryacquire(self->fd, 1)));
-	EXPECT_EQ(0, me(sem_release(self->fd, 2)));
-	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->fd, 1)));
+	close(self->plain);
+	self->plain = create_sem(self->dev, 0, 0, 2);
+	ASSERT_LE(0, self->plain);
+	EXPECT_EQ(-EBUSY, me(sem_tryacquire(self->plain, 1)));
+	EXPECT_EQ(0, me(sem_release(self->plain, 2)));
+	EXPECT_EQ(-EOVERFLOW, me(sem_release(self->plain, 1)));
 }
 
 UAPI_MAIN

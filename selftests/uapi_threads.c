@@ -5,7 +5,7 @@
  */
 #include "uapi_peer.h"
 
-#define GENERATIONS	40
+#define GENERATIONS	15
 #define AT_ONCE		32
 #define HOLDS		200
 #define STACK		(64 * 1024)
@@ -26,6 +26,7 @@ FIXTURE_SETUP(threads)
 
 FIXTURE_TEARDOWN(threads)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }

@@ -40,6 +40,7 @@ FIXTURE_SETUP(wg)
 
 FIXTURE_TEARDOWN(wg)
 {
+	peers_end();
 	close(self->fd);
 	close(self->dev);
 }

@@ -23,7 +23,7 @@ comment()
 {
 	case $1 in
 	*.c)		echo '// ' ;;
-	*.h|*.map)	echo '/\* ' ;;
+	*.h|*.map|*.pml)	echo '/\* ' ;;
 	*.md|*.svg)	echo '<!-- ' ;;
 	*.rst)		echo '\.\. ' ;;
 	*.[1-9])	printf '%s' "[.']\\\\\" " ;;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The futex backend: atomic operations and system calls.
+ */
+#ifndef KSYNC_BACKEND_FUTEX_SYS_H
+#define KSYNC_BACKEND_FUTEX_SYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Atomic operations; who pairs with whom is said where they are used. */
+#define kfx_load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
+#define kfx_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define kfx_store(p, v)		__atomic_store_n(p, v, __ATOMIC_RELAXED)
+#define kfx_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define kfx_swap(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define kfx_set(p, v)		__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
+#define kfx_clear(p, v)		__atomic_fetch_and(p, ~(v), __ATOMIC_SEQ_CST)
+#define kfx_add(p, v)		__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
+#define kfx_fence()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+/* Full barrier. On failure *old is what was found. */
+#define kfx_cas(p, old, new) ({						\
+	__typeof__(*(p)) old__ = *(old);				\
+	bool done__ = __atomic_compare_exchange_n(p, &old__, new, false,	\
+						  __ATOMIC_SEQ_CST,	\
+						  __ATOMIC_SEQ_CST);	\
+	*(old) = old__;							\
+	done__;								\
+})
+
+/* For statistics, which may miss one when two processes count at once. */
+#define kfx_count(p)		kfx_store(p, kfx_load(p) + 1)
+
+/* backend_futex_sys.c: none of these changes errno */
+void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until);
+void kfx_wake(uint32_t *futex, int nr);
+uint64_t kfx_now(void);
+uint64_t kfx_now_coarse(void);
+unsigned int kfx_cpus(void);
+int kfx_open(int dir, const char *path, int flags, mode_t mode);
+void kfx_close(int fd);
+int kfx_byte_lock(int fd, long long byte, bool wait);
+int kfx_byte_read_lock(int fd, long long byte);
+void kfx_byte_unlock(int fd, long long byte);
+int kfx_bytes_locked(int fd, long long byte, long long nr);
+
+static inline void kfx_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ __volatile__("yield" ::: "memory");
+#else
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+#endif /* KSYNC_BACKEND_FUTEX_SYS_H */
