@@ -82,8 +82,8 @@
  */
 struct kfx_object {
 	struct kfx_object *next;
-	dev_t dev;
-	ino_t ino;
+	uint64_t dev;
+	uint64_t ino;
 	uint64_t nonce;
 	unsigned int refs;
 	struct kfx_handle *handles;
@@ -225,7 +225,7 @@ static inline void kfx_process_check_fork(void)
 }
 
 /* backend_futex_gate.c */
-int kfx_gate_lock(struct kfx_object *obj);
+int kfx_gate_lock(struct kfx_object *obj, bool wait);
 void kfx_gate_unlock(struct kfx_object *obj);
 int kfx_slot_claim(struct kfx_object *obj);
 
@@ -282,8 +282,7 @@ bool kfx_holding(struct kfx_object *obj);
 
 static inline struct kfx_hold *kfx_line_hold(struct kfx_line *line, uint32_t n)
 {
-	return (struct kfx_hold *)((char *)line +
-				   offsetof(struct kfx_line, hold)) + n;
+	return n < KFX_HOLDS ? &line->hold[n] : &line->more[n - KFX_HOLDS];
 }
 
 static inline uint32_t kfx_line_holds(const struct kfx_line *line)

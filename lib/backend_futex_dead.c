@@ -15,7 +15,24 @@
  * only under the gate. So a line that is found in a word or a queue lock is its
  * owner's for as long as the gate is ours.
  */
+#define _FILE_OFFSET_BITS 64
+#include <sys/stat.h>
+
 #include "backend_futex.h"
+
+/*
+ * Programs have been seen to close all descriptors, and to open others in their
+ * place. There nobody is alive.
+ */
+static bool is_our_file(struct kfx_object *obj)
+{
+	struct stat st;
+	int ret, saved = errno;
+
+	ret = fstat(obj->live, &st);
+	errno = saved;
+	return !ret && st.st_dev == obj->dev && st.st_ino == obj->ino;
+}
 
 bool kfx_slot_alive(struct kfx_object *obj, uint32_t slot)
 {
@@ -23,7 +40,8 @@ bool kfx_slot_alive(struct kfx_object *obj, uint32_t slot)
 	if (obj->joined && slot == obj->slot)
 		return true;
 	/* When it cannot be told: alive. */
-	return kfx_bytes_locked(obj->live, KFX_LOCK_SLOT + slot, 1) != 0;
+	return kfx_bytes_locked(obj->live, KFX_LOCK_SLOT + slot, 1) ||
+	       !is_our_file(obj);
 }
 
 /* Looks whether the process of line @id is alive; if not, recovers it. */
@@ -176,9 +194,13 @@ void kfx_recover_gated(struct kfx_object *obj, uint32_t slot)
 	kfx_store_release(&obj->slots[slot].used, 0);
 }
 
+/*
+ * Unless somebody else is at it: then we look again later, and have not waited
+ * longer than our caller wants to.
+ */
 void kfx_recover(struct kfx_object *obj, uint32_t slot)
 {
-	if (kfx_gate_lock(obj))
+	if (kfx_gate_lock(obj, false))
 		return;
 	kfx_recover_gated(obj, slot);
 	kfx_gate_unlock(obj);

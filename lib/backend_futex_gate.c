@@ -18,12 +18,16 @@ static void tidy(struct kfx_object *obj)
 		kfx_adopt(obj, 0);
 }
 
-int kfx_gate_lock(struct kfx_object *obj)
+/* -EAGAIN when it is taken and we shall not @wait. */
+int kfx_gate_lock(struct kfx_object *obj, bool wait)
 {
 	int ret;
 
-	pthread_mutex_lock(&obj->gate_mutex);
-	ret = kfx_byte_lock(obj->live, KFX_LOCK_GATE, true);
+	if (wait)
+		pthread_mutex_lock(&obj->gate_mutex);
+	else if (pthread_mutex_trylock(&obj->gate_mutex))
+		return -EAGAIN;
+	ret = kfx_byte_lock(obj->live, KFX_LOCK_GATE, wait);
 	if (ret) {
 		pthread_mutex_unlock(&obj->gate_mutex);
 		return ret;

@@ -66,7 +66,7 @@ struct kfx_header {
 	uint32_t readers_hi;
 	uint32_t line_hint;
 	uint32_t slot_hint;
-	uint64_t sweep_at;
+	uint64_t sweep_at __attribute__((aligned(8)));
 };
 
 /*
@@ -148,7 +148,8 @@ struct kfx_redo {
  *	 v ^
  *	 TRY   an exclusive acquisition that may have to be taken back
  *
- * Above the state stands a number that is new for each wait.
+ * Above the state stands a number that is new for each wait, also of the next
+ * thread that has the line.
  */
 enum kfx_wait_state {
 	KFX_IDLE,
@@ -177,10 +178,10 @@ enum kfx_line_kind {
 };
 
 #define KFX_HOLDS	3	/* in the line of a thread */
-#define KFX_HOLDS_MORE	15	/* in the other kinds */
+#define KFX_HOLDS_MORE	11	/* in the other kinds */
 
 /*
- * owner	slot + 1 of the process; 0: free, and all else is 0
+ * owner	slot + 1 of the process; 0: free, and all else but wait is 0
  * parent	MORE: line of the thread
  * tid		for people only
  * kind, top	enum kfx_line_kind; holds from here on were never used
@@ -212,24 +213,25 @@ struct kfx_line {
 	uint16_t top;
 	struct kfx_hold hold[KFX_HOLDS];
 
-	union {
-		struct kfx_hold more[KFX_HOLDS_MORE - KFX_HOLDS];
-		struct {
-			uint64_t wait;
-			uint64_t ticket;
-			uint64_t since;
-			uint32_t futex;
-			uint32_t index;
-			uint32_t want;
-			uint32_t n;
-			uint32_t hold_at;
-			uint32_t next;
-			uint32_t prev;
-			uint32_t nudged;
-			uint32_t lost;
+	uint64_t wait __attribute__((aligned(64)));
+	uint64_t ticket;
+	uint64_t since;
+	uint32_t futex;
+	uint32_t index;
+	uint32_t want;
+	uint32_t n;
+	uint32_t hold_at;
+	uint32_t next;
+	uint32_t prev;
+	uint32_t nudged;
+	uint32_t lost;
 
-			uint32_t queue __attribute__((aligned(64)));
-			struct kfx_redo redo;
+	union {
+		struct kfx_hold more[KFX_HOLDS_MORE - KFX_HOLDS]
+			__attribute__((aligned(64)));
+		struct {
+			uint32_t queue;
+			struct kfx_redo redo __attribute__((aligned(8)));
 		};
 	};
 };
@@ -279,10 +281,14 @@ static inline size_t kfx_file_size(uint32_t nr)
 	return kfx_lines_at(nr) + (size_t)KFX_LINES * sizeof(struct kfx_line);
 }
 
-static_assert(sizeof(struct kfx_header) <= KFX_PAGE, "one page");
+/* The same for 32 and 64 bit. */
+static_assert(offsetof(struct kfx_header, nonce) == 24, "part of the format");
+static_assert(offsetof(struct kfx_header, sweep_at) == 216, "likewise");
 static_assert(sizeof(struct kfx_slot) == 32, "part of the format");
 static_assert(offsetof(struct kfx_line, wait) == 64, "a cache line");
 static_assert(offsetof(struct kfx_line, queue) == 128, "a cache line");
+static_assert(offsetof(struct kfx_line, redo) == 136, "part of the format");
+static_assert(offsetof(struct kfx_redo, store) == 40, "part of the format");
 static_assert(sizeof(struct kfx_line) == 256, "part of the format");
 static_assert(sizeof(struct kfx_queue) == 20, "part of the format");
 static_assert(offsetof(struct ksync_lock_cell, reserved) <= KFX_QUEUE_AT,

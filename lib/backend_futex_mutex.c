@@ -288,12 +288,16 @@ static void nudge(struct kfx_q *q, uint32_t id)
 	kfx_q_wake(q, id);
 }
 
-/* Queue locked; @word is what is there, and nobody else changes it. */
-static void let_go(struct kfx_q *q, uint64_t word)
+/* Queue locked: while it is ours, nobody else changes the word. */
+static void let_go(struct kfx_q *q)
 {
+	uint64_t word = kfx_load(&q->cell->state);
 	uint32_t first = kfx_q_first(q);
 	struct kfx_line *line = kfx_line(q->obj, first);
 
+	/* It was taken from us, as from the dead: our descriptor was closed. */
+	if (kfx_lock_id(word) != q->owner)
+		return;
 	if (word & KSYNC_LOCK_DEAD) {
 		word &= ~(KSYNC_LOCK_ID | KSYNC_LOCK_DEAD);
 		kfx_swap(&q->cell->state, word | KSYNC_LOCK_LOST);
@@ -323,7 +327,7 @@ unlock_slowly(struct kfx_object *obj, uint32_t index, struct kfx_thread *t)
 	if (unlock_nudged(&q))
 		return;
 	kfx_q_lock(&q);
-	let_go(&q, kfx_load(&q.cell->state));
+	let_go(&q);
 	kfx_q_unlock(&q);
 }
 

@@ -182,7 +182,7 @@ void kfx_name_left(struct kfx_object *obj)
 	char path[KFX_PATH_LEN];
 
 	kfx_name_path(path, obj->name);
-	if (kfx_gate_lock(obj))
+	if (kfx_gate_lock(obj, true))
 		return;
 	if (kfx_name_alive(obj->live) == 0 && leads_to(path, obj->live))
 		unlink(path);

@@ -50,13 +50,17 @@ static void next_epoch(void)
 	kfx_store(kfx_epoch, ++epoch);
 }
 
-/* A description of its own for the same file. kfx_lock held. */
+/* A description of its own for the same file, which takes /proc. */
 static int reopen(int fd)
 {
 	char path[32];
+	int ret;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return kfx_open(AT_FDCWD, path, O_RDWR, 0);
+	ret = kfx_open(AT_FDCWD, path, O_RDWR, 0);
+	if (ret == -ENOENT)
+		ret = fcntl(fd, F_GETFD) < 0 ? -EBADF : -EOPNOTSUPP;
+	return ret;
 }
 
 struct kfx_object *kfx_object_new(void)
@@ -108,7 +112,7 @@ void kfx_object_drop(struct kfx_object *obj)
 	free_object(obj);
 }
 
-static struct kfx_object *find(dev_t dev, ino_t ino, uint64_t nonce)
+static struct kfx_object *find(uint64_t dev, uint64_t ino, uint64_t nonce)
 {
 	struct kfx_object *obj;
 

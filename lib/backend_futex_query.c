@@ -48,6 +48,7 @@ static int query(const char *name, uint32_t index, struct ksync_info *info,
 		 struct ksync_status *st)
 {
 	struct kfx_object obj = { .live = -1 };
+	struct stat file = { 0 };
 	char path[KFX_PATH_LEN];
 	int ret;
 
@@ -56,7 +57,9 @@ static int query(const char *name, uint32_t index, struct ksync_info *info,
 	if (ret < 0)
 		return ret == -ELOOP || ret == -ENXIO ? -ENOENT : ret;
 	obj.live = ret;
-	ret = kfx_name_alive(obj.live);
+	ret = fstat(obj.live, &file) ? -errno : kfx_name_alive(obj.live);
+	obj.dev = file.st_dev;
+	obj.ino = file.st_ino;
 	if (ret >= 0)
 		ret = ret ? kfx_file_map(&obj, obj.live, false) : -ENOENT;
 	if (!ret)

@@ -49,7 +49,7 @@ static void check_owner(struct kfx_q *q, uint32_t lock)
 		kfx_adopt(obj, id);
 	else if (id)
 		kfx_recover(obj, slot);
-	else if (!kfx_gate_lock(obj))
+	else if (!kfx_gate_lock(obj, false))
 		kfx_gate_unlock(obj);
 }
 

@@ -29,10 +29,13 @@
 static bool any_reader(struct kfx_q *q,
 		       bool (*fn)(struct kfx_q *q, uint32_t id))
 {
-	uint32_t hi = kfx_load(&q->obj->header->readers_hi), id, n;
 	uint32_t key = (q->index + 1) | KFX_HELD_READ;
 	struct kfx_line *line;
+	uint32_t hi, id, n;
 
+	/* Between the flag in the word, whoever set it, and the lines. */
+	kfx_fence_after_rmw();
+	hi = kfx_load(&q->obj->header->readers_hi);
 	for (id = 1; id < hi && id < KFX_LINES; id++) {
 		line = &q->obj->lines[id];
 		if (!kfx_load(&line->top))

@@ -258,7 +258,9 @@ static void stop_writing(struct kfx_q *q, bool lost)
 	word = kfx_load(&q->cell->state);
 	if (lost && (word & KSYNC_LOCK_DEAD))
 		word = (word & ~KSYNC_LOCK_DEAD) | KSYNC_LOCK_LOST;
-	kfx_swap(&q->cell->state, word & ~KSYNC_LOCK_ID);
+	/* If not, it was taken from us, as from the dead. */
+	if (kfx_lock_id(word) == q->owner)
+		kfx_swap(&q->cell->state, word & ~KSYNC_LOCK_ID);
 	q->writer_left = true;
 	kfx_rwlock_advance(q);
 	kfx_q_unlock(q);

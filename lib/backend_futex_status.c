@@ -175,11 +175,12 @@ int kfx_object_status(struct ksync_object *base, uint32_t index,
 		      struct ksync_status *st)
 {
 	struct kfx_object *obj = kfx_obj(base);
-	int ret = kfx_object_join(obj);
+	int ret;
 
+	kfx_process_check_fork();
+	ret = kfx_object_join(obj);
 	if (ret)
 		return ret;
-	kfx_process_check_fork();
 	kfx_sweep(obj);
 	return kfx_status(obj, index, st);
 }

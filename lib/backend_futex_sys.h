@@ -9,24 +9,43 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/*
+ * After an atomic read-modify-write: makes a full barrier of it, which on x86 it
+ * is. Elsewhere later loads could be done before its store.
+ */
+#if defined(__x86_64__) || defined(__i386__)
+#define kfx_fence_after_rmw()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
+#else
+#define kfx_fence_after_rmw()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+#define kfx_fence()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
 /* Atomic operations; who pairs with whom is said where they are used. */
 #define kfx_load(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
 #define kfx_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define kfx_store(p, v)		__atomic_store_n(p, v, __ATOMIC_RELAXED)
 #define kfx_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define kfx_swap(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
-#define kfx_set(p, v)		__atomic_fetch_or(p, v, __ATOMIC_SEQ_CST)
-#define kfx_clear(p, v)		__atomic_fetch_and(p, ~(v), __ATOMIC_SEQ_CST)
-#define kfx_add(p, v)		__atomic_fetch_add(p, v, __ATOMIC_SEQ_CST)
-#define kfx_fence()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* Full barrier. On failure *old is what was found. */
+/* Full barriers. */
+#define kfx_swap(p, v)	kfx_rmw(p, __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST))
+#define kfx_set(p, v)	kfx_rmw(p, __atomic_fetch_or(p, v, __ATOMIC_SEQ_CST))
+#define kfx_clear(p, v)	kfx_rmw(p, __atomic_fetch_and(p, ~(v), __ATOMIC_SEQ_CST))
+#define kfx_add(p, v)	kfx_rmw(p, __atomic_fetch_add(p, v, __ATOMIC_SEQ_CST))
+
+#define kfx_rmw(p, op) ({						\
+	__typeof__(*(p)) was__ = (op);					\
+	kfx_fence_after_rmw();						\
+	was__;								\
+})
+
+/* Likewise. On failure *old is what was found. */
 #define kfx_cas(p, old, new) ({						\
 	__typeof__(*(p)) old__ = *(old);				\
-	bool done__ = __atomic_compare_exchange_n(p, &old__, new, false,	\
+	bool done__ = __atomic_compare_exchange_n(p, &old__, new, false, \
 						  __ATOMIC_SEQ_CST,	\
 						  __ATOMIC_SEQ_CST);	\
 	*(old) = old__;							\
+	kfx_fence_after_rmw();						\
 	done__;								\
 })
 

@@ -78,13 +78,13 @@ int kfx_line_claim(struct kfx_object *obj, enum kfx_line_kind kind,
 void kfx_line_free(struct kfx_line *line)
 {
 	uint32_t n, words = sizeof(*line) / sizeof(uint32_t);
+	uint32_t wait = offsetof(struct kfx_line, wait) / sizeof(uint32_t);
 
-	/*
-	 * Last the owner: then it may be another's at once. The number of the
-	 * wait and the futex would do no harm; zero is easier to look at.
-	 */
+	/* Waits go on being numbered, and last the owner. */
 	for (n = 1; n < words; n++)
-		kfx_store((uint32_t *)line + n, 0);
+		if (n != wait && n != wait + 1)
+			kfx_store((uint32_t *)line + n, 0);
+	kfx_wait_set(line, KFX_IDLE);
 	kfx_store_release(&line->owner, 0);
 }
 

@@ -3,6 +3,7 @@
  * Mutex: module/mutex.c on the word of module/lock_word.h.
  *
  *	-DFIFO		the mutex has KSYNC_F_FIFO
+ *	-DONCE		each thread makes one call
  *	-DPROGRESS	threads go on for ever; ltl served
  *
  * Shown: one holder at a time; nobody sleeps for ever; a deadline leaves
@@ -274,6 +275,10 @@ active [N] proctype thread()
 				mutex_give()
 			fi
 		fi
+#ifdef ONCE
+		;
+		break
+#endif
 	:: ops == 0 -> break
 	od;
 	atomic {

@@ -2,6 +2,7 @@
 /*
  * Reader-writer lock: module/rwlock.c on the word of module/lock_word.h.
  *
+ *	-DONCE		each thread makes one call
  *	-DMEET		a reader stays until another one has read as well; the
  *			writer between them has a deadline
  *	-DPROGRESS=1	a writer among readers, for ever; ltl served
@@ -190,8 +191,12 @@ inline leave()
 	:: else
 	fi;
 	if
-	:: waiters -> due = due | waits_shared(1) | waits_shared(2) |
-			    waits_shared(3); turn = true
+	:: waiters ->
+		due = due | waits_shared(1) | waits_shared(2) | waits_shared(3);
+#if N > 3
+		due = due | waits_shared(4);
+#endif
+		turn = true
 	:: else
 	fi
 }
@@ -358,7 +363,7 @@ active [N] proctype thread()
 				rwlock_unwrite()
 			fi
 		fi
-#ifdef MEET
+#if defined(MEET) || defined(ONCE)
 		;
 		break
 #endif

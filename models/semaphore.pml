@@ -5,6 +5,7 @@
  *	-DTRACKED	KSYNC_F_TRACKED: threads 1 and 2 are one process, 3 is
  *			another; a kill ends a process
  *	-DRESIZE	with it: thread 3 also changes the maximum
+ *	-DONCE		each thread makes one call
  *	-DMEET=1	thread 1 takes and gives two permits; then each of the
  *			others takes one and stays until both have
  *	-DMEET=2	thread 2 wants two, with a deadline; the others as above
@@ -299,7 +300,7 @@ active [N] proctype thread()
 #endif
 		fi;
 		ret = 0;
-#ifdef MEET
+#if defined(MEET) || defined(ONCE)
 		break
 #endif
 	:: ops == 0 -> break

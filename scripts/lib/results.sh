@@ -85,7 +85,7 @@ selftests_in_guest()
 		shift
 	done
 	[[ $k != debug-* ]] || run="run-debug"
-	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-600}" \
+	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
 		--log "$log/$k-kernel.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
