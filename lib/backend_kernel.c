@@ -244,27 +244,32 @@ static uint64_t kernel_token(struct ksync_object *obj, uint32_t index)
 	return object_command(obj, obj_status_cmd, &args) ? 0 : args.token;
 }
 
+static int index_command(struct ksync_object *obj, uint32_t index,
+			 unsigned long cmd)
+{
+	struct ksync_index_args args = { .index = index };
+
+	return object_command(obj, cmd, &args);
+}
+
+static int lock_command(struct ksync_object *obj, uint32_t index,
+			uint64_t deadline, unsigned long cmd)
+{
+	struct ksync_lock_args args = { .index = index, .deadline = deadline };
+
+	return object_command(obj, cmd, &args);
+}
+
 /* An op that needs to know the primitive and nothing else. */
 #define INDEX_OP(name, cmd)						\
 static int name(struct ksync_object *obj, uint32_t index)		\
-{									\
-	struct ksync_index_args args = { .index = index };		\
-									\
-	return object_command(obj, cmd, &args);				\
-}
+{ return index_command(obj, index, cmd); }
 
 /* An op that waits for a lock. */
 #define LOCK_OP(name, cmd)						\
 static int name(struct ksync_object *obj, uint32_t index,		\
 		uint64_t deadline)					\
-{									\
-	struct ksync_lock_args args = {					\
-		.index = index,						\
-		.deadline = deadline,					\
-	};								\
-									\
-	return object_command(obj, cmd, &args);				\
-}
+{ return lock_command(obj, index, deadline, cmd); }
 
 LOCK_OP(mutex_lock, KSYNC_IOC_MUTEX_LOCK)
 INDEX_OP(mutex_trylock, KSYNC_IOC_MUTEX_TRYLOCK)

@@ -205,7 +205,7 @@ TEST(strings)
 		ENODEV, EPROTO, EXDEV, EPROTOTYPE, ENAMETOOLONG, ENOENT,
 		EEXIST, EMFILE, ENFILE, EDQUOT, EBADF, ESRCH,
 	};
-	int i, j, a, b, c;
+	int i, j, a, b, c, parts;
 
 	for (i = 0; i < ARRAY_SIZE(errors); i++) {
 		const char *text = ksync_strerror(-errors[i]);
@@ -220,7 +220,8 @@ TEST(strings)
 	EXPECT_NE(NULL, ksync_strerror(123456));
 	EXPECT_NE(NULL, ksync_strerror(INT32_MIN));
 
-	EXPECT_EQ(3, sscanf(ksync_version(), "%d.%d.%d", &a, &b, &c));
+	parts = sscanf(ksync_version(), "%d.%d.%d", &a, &b, &c);
+	EXPECT_EQ(3, parts);
 	ASSERT_NE(NULL, ksync_backend());
 	REQUIRE_BACKEND();
 	if (!strcmp(ksync_backend(), "kernel")) {

@@ -173,12 +173,19 @@ static inline uint64_t missing_guarantees(uint64_t bits)
 	return bits & ~ksync_guarantees();
 }
 
+/* With the harness of 6.1 a setup that returns does not keep its test away. */
+#ifdef FIXTURE_TEARDOWN_PARENT
+#define SKIP_ALL return
+#else
+#define SKIP_ALL _exit(255)
+#endif
+
 /* First in every setup and in every test without one. */
 #define REQUIRE_BACKEND() do {						\
 	int why__ = ksync_available();					\
 									\
 	if (why__)							\
-		SKIP(return, "no %s backend: %s", ksync_backend(),	\
+		SKIP(SKIP_ALL, "no %s backend: %s", ksync_backend(),	\
 		     ksync_strerror(why__));				\
 } while (0)
 
@@ -187,7 +194,7 @@ static inline uint64_t missing_guarantees(uint64_t bits)
 	uint64_t missing__ = missing_guarantees(bits);			\
 									\
 	if (missing__)							\
-		SKIP(return, "the %s backend does not promise %s",	\
+		SKIP(SKIP_ALL, "the %s backend does not promise %s",	\
 		     ksync_backend(), guarantee_name(missing__));	\
 } while (0)
 

@@ -112,6 +112,7 @@ FIXTURE_SETUP(bad_input)
 
 FIXTURE_TEARDOWN(bad_input)
 {
+	peers_end();
 }
 
 /* A well-formed argument, at the end of what is mapped, with @extra zeros. */

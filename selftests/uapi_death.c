@@ -28,12 +28,6 @@ FIXTURE_VARIANT_ADD(death, thread_return)
 	.thread = true,
 };
 
-FIXTURE_VARIANT_ADD(death, thread_pthread_exit)
-{
-	.road = die_by_pthread_exit,
-	.thread = true,
-};
-
 FIXTURE_VARIANT_ADD(death, thread_raw_exit)
 {
 	.road = die_by_raw_exit,
@@ -54,11 +48,6 @@ FIXTURE_VARIANT_ADD(death, process_quick_exit)
 	.road = die_by_quick_exit,
 };
 
-FIXTURE_VARIANT_ADD(death, process_raw_exit)
-{
-	.road = die_by_raw_exit,
-};
-
 FIXTURE_VARIANT_ADD(death, fault)
 {
 	.road = die_by_fault,
@@ -67,11 +56,6 @@ FIXTURE_VARIANT_ADD(death, fault)
 FIXTURE_VARIANT_ADD(death, sigkill)
 {
 	.sig = SIGKILL,
-};
-
-FIXTURE_VARIANT_ADD(death, sigterm)
-{
-	.sig = SIGTERM,
 };
 
 FIXTURE_VARIANT_ADD(death, exec)
@@ -120,6 +104,7 @@ FIXTURE_SETUP(death)
 
 FIXTURE_TEARDOWN(death)
 {
+	peers_end();
 }
 
 /* When it returns the victim is gone; that is all that there is to wait for. */

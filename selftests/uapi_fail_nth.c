@@ -197,7 +197,8 @@ FIXTURE(chain)
 
 /*
  * One object of @type is there; @name: by a name. The peer does @prepare first,
- * which may give a descriptor of it. The peer's @call then gives @result, and what it did is undone by @undo (by
+ * which may give a descriptor of it. The peer's @call then gives @result, and
+ * what it did is undone by @undo (by
  * closing what it opened, without). With @hold and @let_go the test sees to it
  * that the peer must wait. At least @at_least allocations are made, or else
  * the sweep itself does not work.

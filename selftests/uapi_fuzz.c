@@ -178,6 +178,16 @@ static int some_fd(struct fuzzer *f, const struct command *k)
 	return shared[2 * k->on - rnd(f, 2)];
 }
 
+/* None at all, the kernel's, across the end of the page, past it, read-only. */
+static char *bad_pointer(struct fuzzer *f)
+{
+	char *const bad[] = {
+		NULL, (char *)-64L, f->page + 4090, f->page + 4096, f->constant
+	};
+
+	return bad[rnd(f, ARRAY_SIZE(bad))];
+}
+
 static bool one_call(struct fuzzer *f)
 {
 	const struct command *k = &commands[rnd(f, ARRAY_SIZE(commands))];
@@ -192,8 +202,7 @@ static bool one_call(struct fuzzer *f)
 	memcpy(arg, &a, _IOC_SIZE(k->cmd) < _IOC_SIZE(cmd) ?
 	       _IOC_SIZE(k->cmd) : _IOC_SIZE(cmd));
 	if (one_in(f, 60))
-		arg = (char *[]){ NULL, (char *)-64L, f->page + 4090,
-				  f->page + 4096, f->constant }[rnd(f, 5)];
+		arg = bad_pointer(f);
 	fd = some_fd(f, k);
 	ret = ioctl(fd, cmd, arg) < 0 ? errno : 0;
 	if (!ret && k->cmd == cmd && k->cmd == KSYNC_IOC_DEV_CREATE)
@@ -315,8 +324,9 @@ static int make_shared(int dev)
 		if (call_run(&c))
 			return -1;
 		shared[2 * KSYNC_TYPE_SEM - i] = c.arg.create.fd;
-		shared[2 * KSYNC_TYPE_MUTEX - i] = create(dev, KSYNC_TYPE_MUTEX,
-			guarded | (i ? KSYNC_F_FIFO : 0), NR);
+		shared[2 * KSYNC_TYPE_MUTEX - i] =
+			create(dev, KSYNC_TYPE_MUTEX,
+			       guarded | (i ? KSYNC_F_FIFO : 0), NR);
 		shared[2 * KSYNC_TYPE_RWLOCK - i] =
 			create(dev, KSYNC_TYPE_RWLOCK, guarded, NR);
 		shared[2 * KSYNC_TYPE_WAITGROUP - i] =

@@ -37,6 +37,7 @@ FIXTURE_SETUP(killed)
 
 FIXTURE_TEARDOWN(killed)
 {
+	peers_end();
 }
 
 static int bind_to(int fd, pid_t pid)

@@ -64,10 +64,10 @@ abi=$all,BIT_MACRO,PREFER_DEFINED_ATTRIBUTE_MACRO
 # User space has stdint.h and no ARRAY_SIZE() either, writes PRIu64 and
 # _Noreturn, says "help" without meaning the function around it, fences by C11
 # atomics, asks for system calls that may not be there, has volatile counters,
-# no fallthrough, and macros that are tables or declarations.
+# no fallthrough, and macros that are tables, declarations or whole functions.
 user=$abi,PREFER_KERNEL_TYPES,ARRAY_SIZE,CAMELCASE,EMBEDDED_FUNCTION_NAME,LONG_LINE_STRING
 user+=,MEMORY_BARRIER,ENOSYS,PREFER_FALLTHROUGH,VOLATILE
-user+=,ARCH_DEFINES,COMPLEX_MACRO,MACRO_ARG_REUSE,LINE_SPACING
+user+=,ARCH_DEFINES,COMPLEX_MACRO,MACRO_ARG_REUSE,LINE_SPACING,MACRO_WITH_FLOW_CONTROL
 # Selftests, and what stands in for the kernel in unit tests: macros that leave
 # the test, as those of the harness; setups that fill several variables;
 # comparisons and strings as they are read.
