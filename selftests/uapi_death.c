@@ -74,6 +74,7 @@ static int make(int dev, int i)
 {
 	struct call c = open_call(dev, names[i], KSYNC_TYPE_MUTEX + i,
 				  KSYNC_OPEN_CREATE | KSYNC_OPEN_EXCL, 0600);
+	int ret = -EEXIST, tries;
 
 	c.arg.open.nr = MANY;
 	if (c.arg.open.type == KSYNC_TYPE_SEM) {
@@ -81,7 +82,14 @@ static int make(int dev, int i)
 		c.arg.open.value = 4;
 		c.arg.open.max = 4;
 	}
-	return call_run(&c) ?: c.arg.open.fd;
+	/* Processes of the test before may still be on their way out. */
+	for (tries = 0; tries < 5000; tries++) {
+		ret = call_run(&c);
+		if (ret != -EEXIST)
+			break;
+		usleep(1000);
+	}
+	return ret ?: c.arg.open.fd;
 }
 
 FIXTURE_SETUP(death)

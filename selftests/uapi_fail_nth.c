@@ -399,8 +399,8 @@ static int attempt(struct __test_metadata *_metadata, FIXTURE_DATA(chain) * self
 	struct site *s = &self->site;
 	struct peer *p = &self->p;
 	struct ksync_status before;
-	bool unfailed;
 	int fds, ret;
+	bool unfailed;
 
 	s->fd = site_object(s, variant);
 	ASSERT_LE(0, s->fd);
@@ -435,7 +435,7 @@ static int attempt(struct __test_metadata *_metadata, FIXTURE_DATA(chain) * self
 
 	peer_end(p);
 	close(s->fd);
-	EXPECT_EQ(objects, device_info(s->dev).objects);
+	EXPECT_TRUE(UNTIL(device_info(s->dev).objects == objects));
 	return unfailed;
 }
 
@@ -456,8 +456,7 @@ TEST_F_TIMEOUT(chain, survives_every_failure, 300)
 		ASSERT_TRUE(unfailed);
 	} while (++sweeps < SWEEPS && self->failures < variant->at_least);
 	EXPECT_LE(variant->at_least, self->failures);
-	TH_LOG("%u allocations, %u failures seen in %u sweeps", nth - 2,
-	       self->failures, sweeps);
+	TH_LOG("%u allocations, %u of ours failed", nth - 2, self->failures);
 }
 
 /* A death has nobody to tell of a failure: there must be none. */

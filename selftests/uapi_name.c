@@ -221,7 +221,6 @@ TEST_F(name, leftovers)
 	peer_kill(&p);
 	EXPECT_EQ(-ENOENT, open_name(self->dev, self->name, MUTEX, 0, 0));
 	EXPECT_EQ(-ENOENT, me(query_call(self->dev, self->name, 0)));
-	EXPECT_EQ(-ENOENT, me(unlink_call(self->dev, self->name)));
 	EXPECT_EQ(0, listed(self->dev, self->name));
 }
 

@@ -238,7 +238,6 @@ static inline int die_by_raw_exit(struct call *c)
 	return 0;
 }
 
-
 static inline int die_by_quick_exit(struct call *c)
 {
 	_exit(0);

@@ -257,6 +257,20 @@ TEST_F(wg, the_last_members_die)
 	EXPECT_EQ(3, status(self->fd).deaths);
 }
 
+/* What comes out need not be cleared before the next call. */
+TEST_F(wg, the_same_argument_again)
+{
+	struct call c = waitgroup_wait(self->fd, soon());
+
+	ASSERT_EQ(0, me(waitgroup_add(self->fd, 1)));
+	ASSERT_EQ(0, bind_to(self->fd, self->a.pid));
+	peer_kill(&self->a);
+	EXPECT_EQ(-EOWNERDEAD, call_run(&c));
+	EXPECT_EQ(1, c.arg.wait.lost);
+	EXPECT_EQ(-EOWNERDEAD, call_run(&c));
+	EXPECT_EQ(1, c.arg.wait.lost);
+}
+
 /* With a count of zero wait gives the result of the last round. */
 TEST_F(wg, loss_ends_with_the_next_round)
 {
