@@ -70,9 +70,6 @@ TEST_F(mutex, lock_and_unlock)
 	EXPECT_EQ(1, status(self->fd).value);
 	ASSERT_EQ(0, me(mutex_unlock(self->fd)));
 	EXPECT_EQ(0, status(self->fd).value);
-	ASSERT_EQ(0, me(mutex_trylock(self->fd)));
-	EXPECT_EQ(1, status(self->fd).value);
-	ASSERT_EQ(0, me(mutex_unlock(self->fd)));
 }
 
 TEST_F(mutex, excludes)
@@ -398,7 +395,6 @@ TEST_F(mutex, die_unrepaired)
 	EXPECT_EQ(-EPERM, me(mutex_consistent(self->fd)));
 	EXPECT_TRUE(status(self->fd).flags & KSYNC_STATUS_LOST);
 	EXPECT_EQ(0, status(self->fd).value);
-	/* Its neighbours are as they were. */
 	EXPECT_EQ(0, me(at(1, mutex_lock(self->fd, NEVER))));
 }
 
@@ -420,7 +416,6 @@ TEST_F(mutex, close_other_fd)
 TEST_F(mutex, close_while_holding)
 {
 	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
-	ASSERT_EQ(0, ask(&self->a, status_call(self->fd)));
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, ask(&self->a, status_call(self->fd)));
 	EXPECT_EQ(getpid(), self->a.out.status.holder_pid);
@@ -463,6 +458,28 @@ TEST_F(mutex, signal_wait)
 	}
 	ASSERT_EQ(0, me(mutex_unlock(self->fd)));
 	EXPECT_EQ(0, answer(&p));
+}
+
+/* Nor does it cost the place in the queue. */
+TEST_F(mutex, signals_leave_the_order)
+{
+	struct peer p;
+
+	handled = shared_page();
+	ASSERT_TRUE(handled != NULL);
+	ASSERT_EQ(0, peer_fork(&p));
+	ASSERT_EQ(0, ask_fn(&p, catch_signal));
+	ASSERT_EQ(0, me(mutex_lock(self->fifo, NEVER)));
+	start(&p, mutex_lock(self->fifo, NEVER));
+	ASSERT_TRUE(queued(self->fifo, 1, 0));
+	start(&self->b, mutex_lock(self->fifo, NEVER));
+	ASSERT_TRUE(queued(self->fifo, 2, 0));
+	ASSERT_EQ(0, kill(p.pid, SIGUSR1));
+	ASSERT_TRUE(UNTIL(__atomic_load_n(handled, __ATOMIC_SEQ_CST)));
+	ASSERT_TRUE(queued(self->fifo, 2, 0));
+	ASSERT_EQ(0, me(mutex_unlock(self->fifo)));
+	EXPECT_EQ(0, answer(&p));
+	EXPECT_TRUE(silent(&self->b));
 }
 
 TEST_F(mutex, signals_do_not_prolong_the_deadline)

@@ -257,6 +257,29 @@ TEST_F(wg, the_last_members_die)
 	EXPECT_EQ(3, status(self->fd).deaths);
 }
 
+/* The loss is told to its own round, even if the next one has begun. */
+TEST_F(wg, loss_and_reuse)
+{
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		struct peer p;
+
+		ASSERT_EQ(0, peer_fork(&p));
+		ASSERT_EQ(0, me(waitgroup_add(self->fd, 1)));
+		ASSERT_EQ(0, bind_to(self->fd, p.pid));
+		start(&self->b, waitgroup_wait(self->fd, NEVER));
+		ASSERT_TRUE(queued(self->fd, 0, 1));
+		peer_kill(&p);
+		ASSERT_EQ(0, me(waitgroup_add(self->fd, 1)));
+		ASSERT_EQ(-EOWNERDEAD, answer(&self->b));
+		ASSERT_EQ(1, self->b.out.wait.lost);
+		ASSERT_EQ(0, status(self->fd).flags);
+		ASSERT_EQ(0, me(waitgroup_add(self->fd, -1)));
+		ASSERT_EQ(0, me(waitgroup_wait(self->fd, soon())));
+	}
+}
+
 /* What comes out need not be cleared before the next call. */
 TEST_F(wg, the_same_argument_again)
 {

@@ -107,6 +107,7 @@ int run_command(const struct subject *s, char **command,
 	}
 	if (!child)
 		become(s, command, o, parent, &old);
+	o->killed = false;
 	show_command(command[0]);
 	return supervise(child, &taken, &o->killed);
 }
