@@ -71,4 +71,4 @@ module_exit(ksync_exit);
 MODULE_DESCRIPTION("Synchronization between processes that survives death");
 MODULE_AUTHOR("The ksync developers");
 MODULE_LICENSE("GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION("1.0.0");

@@ -437,15 +437,20 @@ static int catch_signal(struct call *c)
 	return sigaction(SIGUSR1, &action, NULL) ? -errno : 0;
 }
 
+static int fork_catcher(struct peer *p)
+{
+	handled = shared_page();
+	if (!handled)
+		return -ENOMEM;
+	return peer_fork(p) ?: ask_fn(p, catch_signal);
+}
+
 TEST_F(mutex, signal_wait)
 {
 	struct peer p;
 	int i;
 
-	handled = shared_page();
-	ASSERT_TRUE(handled != NULL);
-	ASSERT_EQ(0, peer_fork(&p));
-	ASSERT_EQ(0, ask_fn(&p, catch_signal));
+	ASSERT_EQ(0, fork_catcher(&p));
 	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
 	start(&p, mutex_lock(self->fd, NEVER));
 	ASSERT_TRUE(queued(self->fd, 1, 0));
@@ -465,10 +470,7 @@ TEST_F(mutex, signals_leave_the_order)
 {
 	struct peer p;
 
-	handled = shared_page();
-	ASSERT_TRUE(handled != NULL);
-	ASSERT_EQ(0, peer_fork(&p));
-	ASSERT_EQ(0, ask_fn(&p, catch_signal));
+	ASSERT_EQ(0, fork_catcher(&p));
 	ASSERT_EQ(0, me(mutex_lock(self->fifo, NEVER)));
 	start(&p, mutex_lock(self->fifo, NEVER));
 	ASSERT_TRUE(queued(self->fifo, 1, 0));
@@ -487,10 +489,7 @@ TEST_F(mutex, signals_do_not_prolong_the_deadline)
 	struct peer p;
 	__u64 deadline;
 
-	handled = shared_page();
-	ASSERT_TRUE(handled != NULL);
-	ASSERT_EQ(0, peer_fork(&p));
-	ASSERT_EQ(0, ask_fn(&p, catch_signal));
+	ASSERT_EQ(0, fork_catcher(&p));
 	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
 	deadline = in_ms(300);
 	start(&p, mutex_lock(self->fd, deadline));
