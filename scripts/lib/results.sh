@@ -90,6 +90,7 @@ selftests_in_guest()
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
 		-- env KSYNC_CI=1 "KSYNC_TEST_TIMEOUT=${KSYNC_TEST_TIMEOUT:-}" \
+		"KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-10}" \
 		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
 		tee "$log/$k.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
