@@ -147,7 +147,7 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 	struct ksync_queue q;
 	int ret;
 
-	if (a->flags || a->lost || a->pad)
+	if (a->flags || a->pad)
 		return -EINVAL;
 	ret = ksync_queue_init(&q, obj, a->index);
 	if (ret)
