@@ -66,9 +66,10 @@ static int ksync_object_alloc_cells(struct ksync_object *obj)
 	u32 i, buckets = min_t(u32, roundup_pow_of_two(obj->nr),
 			       KSYNC_BUCKETS_MAX);
 
-	obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells), GFP_KERNEL_ACCOUNT);
+	obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells),
+			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	obj->buckets = kvcalloc(buckets, sizeof(*obj->buckets),
-				GFP_KERNEL_ACCOUNT);
+				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!obj->cells || !obj->buckets)
 		return -ENOMEM;
 	obj->bucket_mask = buckets - 1;

@@ -128,7 +128,7 @@ void ksync_nudge(struct ksync_queue *q, struct ksync_waiter *w,
 	lockdep_assert_held(&q->bucket->lock);
 	if (w->nudged || wake->nudge)
 		return;
-	w->nudged = true;
+	WRITE_ONCE(w->nudged, true);
 	wake->nudge = get_task_struct(w->task);
 }
 

@@ -30,7 +30,7 @@ static void *member(void *arg)
 static unsigned int crowd_size(void)
 {
 	unsigned long kb = 0, threads = 0;
-	unsigned int size = machine_is_slow() ? 500 : 10000;
+	unsigned int size = machine_is_slow() ? 100 : 10000;
 	char line[256];
 	FILE *f = fopen("/proc/meminfo", "re");
 

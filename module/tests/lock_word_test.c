@@ -14,7 +14,7 @@
 #define DEAD	KSYNC_LOCK_DEAD
 #define LOST	KSYNC_LOCK_LOST
 #define READERS_LOST (KSYNC_LOCK_READERS | LOST)
-#define READ(n)	((u64)(n) * KSYNC_LOCK_READER)
+#define READS(n)	((u64)(n) * KSYNC_LOCK_READER)
 
 static void acquire_takes_only_what_is_free(struct kunit *test)
 {
@@ -32,8 +32,8 @@ static void acquire_takes_only_what_is_free(struct kunit *test)
 		{ DEAD | WAIT, true, true, -EOWNERDEAD },
 		{ OTHER, false, false, -EBUSY },
 		{ OTHER | DEAD, true, true, -EBUSY },
-		{ READ(1), false, false, -EBUSY },
-		{ READ(1), true, true, -EBUSY },
+		{ READS(1), false, false, -EBUSY },
+		{ READS(1), true, true, -EBUSY },
 		{ LOST, false, false, -ENOTRECOVERABLE },
 		{ LOST | WAIT, true, true, -ENOTRECOVERABLE },
 	};
@@ -120,7 +120,7 @@ static void readers_share_and_heed_writers(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, lock_word_read(&word, false), 0);
 	KUNIT_EXPECT_EQ(test, lock_word_read(&word, false), 0);
-	KUNIT_EXPECT_EQ(test, word, READ(2));
+	KUNIT_EXPECT_EQ(test, word, READS(2));
 	word |= WWAIT;
 	KUNIT_EXPECT_EQ(test, lock_word_read(&word, false), -EBUSY);
 	KUNIT_EXPECT_EQ(test, lock_word_read(&word, true), 0);
@@ -135,19 +135,19 @@ static void readers_share_and_heed_writers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, word, KSYNC_LOCK_READERS);
 	word = DEAD;
 	KUNIT_EXPECT_EQ(test, lock_word_read(&word, false), -EOWNERDEAD);
-	KUNIT_EXPECT_EQ(test, word, DEAD | READ(1));
+	KUNIT_EXPECT_EQ(test, word, DEAD | READS(1));
 }
 
 static void upgrade_needs_to_be_alone(struct kunit *test)
 {
-	u64 word = READ(2);
+	u64 word = READS(2);
 
 	KUNIT_EXPECT_EQ(test, lock_word_upgrade(&word, ME), -EBUSY);
-	KUNIT_EXPECT_EQ(test, word, READ(2));
-	word = READ(1) | WWAIT;
+	KUNIT_EXPECT_EQ(test, word, READS(2));
+	word = READS(1) | WWAIT;
 	KUNIT_EXPECT_EQ(test, lock_word_upgrade(&word, ME), 0);
 	KUNIT_EXPECT_EQ(test, word, ME | WWAIT);
-	word = READ(1) | DEAD;
+	word = READS(1) | DEAD;
 	KUNIT_EXPECT_EQ(test, lock_word_upgrade(&word, ME), -EOWNERDEAD);
 }
 
@@ -157,7 +157,7 @@ static void downgrade_keeps_what_is_known(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, lock_word_downgrade(&word, OTHER), -EPERM);
 	KUNIT_EXPECT_EQ(test, lock_word_downgrade(&word, ME), 0);
-	KUNIT_EXPECT_EQ(test, word, READ(1) | DEAD | WAIT);
+	KUNIT_EXPECT_EQ(test, word, READS(1) | DEAD | WAIT);
 }
 
 /* One step of a random walk. */
