@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cell.h"
+#include <linux/ksync.h>
 #include "ksync.h"
 
 #define KFX_MAGIC	0x31586675746b736bULL

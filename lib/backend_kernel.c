@@ -202,7 +202,7 @@ static int kernel_import(int fd, uint32_t type, struct ksync_object **out)
 }
 
 void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
-				 const struct abi_status *abi)
+				 const struct ksync_primitive_status *abi)
 {
 	bool lock = type == KSYNC_MUTEX || type == KSYNC_RWLOCK;
 
@@ -228,10 +228,10 @@ void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
 static int kernel_status(struct ksync_object *obj, uint32_t index,
 			 struct ksync_status *st)
 {
-	struct abi_status args = { .index = index };
+	struct ksync_primitive_status args = { .index = index };
 	int err;
 
-	err = object_command(obj, obj_status_cmd, &args);
+	err = object_command(obj, KSYNC_IOC_OBJ_STATUS, &args);
 	if (!err)
 		ksync_kernel_convert_status(st, obj->type, &args);
 	return err;
@@ -239,9 +239,9 @@ static int kernel_status(struct ksync_object *obj, uint32_t index,
 
 static uint64_t kernel_token(struct ksync_object *obj, uint32_t index)
 {
-	struct abi_status args = { .index = index };
+	struct ksync_primitive_status args = { .index = index };
 
-	return object_command(obj, obj_status_cmd, &args) ? 0 : args.token;
+	return object_command(obj, KSYNC_IOC_OBJ_STATUS, &args) ? 0 : args.token;
 }
 
 static int index_command(struct ksync_object *obj, uint32_t index,
@@ -350,10 +350,10 @@ static int sem_release(struct ksync_object *obj, uint32_t index, uint32_t n)
 
 static int sem_value(struct ksync_object *obj, uint32_t index)
 {
-	struct abi_status args = { .index = index };
+	struct ksync_primitive_status args = { .index = index };
 	int err;
 
-	err = object_command(obj, obj_status_cmd, &args);
+	err = object_command(obj, KSYNC_IOC_OBJ_STATUS, &args);
 	return err ? err : (int)args.value;
 }
 

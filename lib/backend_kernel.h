@@ -6,16 +6,7 @@
 #ifndef KSYNC_BACKEND_KERNEL_H
 #define KSYNC_BACKEND_KERNEL_H
 
-/*
- * The ABI and the public header use these two tags for different things. The
- * one command that names such a tag is expanded here, where it means the ABI's.
- */
-#define ksync_status abi_status
-#define ksync_type abi_type
 #include <linux/ksync.h>
-static const unsigned long obj_status_cmd = KSYNC_IOC_OBJ_STATUS;
-#undef ksync_status
-#undef ksync_type
 
 #include "backend.h"
 
@@ -24,7 +15,7 @@ static const unsigned long obj_status_cmd = KSYNC_IOC_OBJ_STATUS;
 /* An ioctl that is never interrupted and leaves errno alone. */
 int ksync_kernel_command(int fd, unsigned long cmd, void *args);
 void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
-				 const struct abi_status *abi);
+				 const struct ksync_primitive_status *abi);
 
 /* backend_kernel_device.c */
 

@@ -11,7 +11,7 @@
 
 union ksync_args {
 	struct ksync_object_info info;
-	struct ksync_status status;
+	struct ksync_primitive_status status;
 	struct ksync_index_args index;
 	struct ksync_lock_args lock;
 	struct ksync_sem_args sem;

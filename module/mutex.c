@@ -252,7 +252,7 @@ static void mutex_drop(struct ksync_queue *q, u32 id,
 	ksync_wake_all(&wake);
 }
 
-static void mutex_status(struct ksync_queue *q, struct ksync_status *st)
+static void mutex_status(struct ksync_queue *q, struct ksync_primitive_status *st)
 {
 	ksync_lock_status(q, st);
 	st->acquisitions = st->token;

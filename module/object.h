@@ -24,7 +24,7 @@ struct ksync_wake;
 /**
  * struct ksync_ops - what distinguishes mutexes, rwlocks, ...
  * @name: as users see it
- * @id: enum ksync_type
+ * @id: enum ksync_primitive_type
  * @flags: KSYNC_F_* that objects of the type may have
  * @init: writes the first state of a cell; NULL: zero is right
  * @advance: makes the state word and the queue agree, with the bucket locked:
@@ -41,7 +41,7 @@ struct ksync_ops {
 	void (*advance)(struct ksync_queue *q, struct ksync_wake *wake);
 	void (*drop)(struct ksync_queue *q, u32 id,
 		     const struct ksync_hold *hold);
-	void (*status)(struct ksync_queue *q, struct ksync_status *st);
+	void (*status)(struct ksync_queue *q, struct ksync_primitive_status *st);
 };
 
 extern const struct ksync_ops ksync_mutex_ops;
@@ -155,8 +155,8 @@ u32 ksync_user_objects_max(void);
 
 /* status.c */
 void ksync_object_info(struct ksync_object *obj, struct ksync_object_info *info);
-int ksync_object_status(struct ksync_object *obj, struct ksync_status *st);
-void ksync_lock_status(struct ksync_queue *q, struct ksync_status *st);
+int ksync_object_status(struct ksync_object *obj, struct ksync_primitive_status *st);
+void ksync_lock_status(struct ksync_queue *q, struct ksync_primitive_status *st);
 void ksync_object_show(struct seq_file *m, struct file *file);
 
 /* ioctl.c */

@@ -330,7 +330,7 @@ static void rwlock_drop(struct ksync_queue *q, u32 id,
 		rwlock_let_in(q, writer);
 }
 
-static void rwlock_status(struct ksync_queue *q, struct ksync_status *st)
+static void rwlock_status(struct ksync_queue *q, struct ksync_primitive_status *st)
 {
 	struct ksync_lock_cell *cell = &q->cell->lock;
 

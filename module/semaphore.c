@@ -237,7 +237,7 @@ static void sem_init_cell(union ksync_cell *cell, u32 value, u32 max)
 	cell->state = sem_word_init(value, max);
 }
 
-static void sem_status(struct ksync_queue *q, struct ksync_status *st)
+static void sem_status(struct ksync_queue *q, struct ksync_primitive_status *st)
 {
 	struct ksync_sem_cell *cell = &q->cell->sem;
 	u64 word = ksync_cell_read(q->cell);

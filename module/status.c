@@ -30,7 +30,7 @@ void ksync_object_info(struct ksync_object *obj, struct ksync_object_info *info)
 }
 
 /* What mutexes and rwlocks have in common. Bucket locked. */
-void ksync_lock_status(struct ksync_queue *q, struct ksync_status *st)
+void ksync_lock_status(struct ksync_queue *q, struct ksync_primitive_status *st)
 {
 	struct ksync_lock_cell *cell = &q->cell->lock;
 	u64 word = ksync_cell_read(q->cell);
@@ -53,7 +53,7 @@ void ksync_lock_status(struct ksync_queue *q, struct ksync_status *st)
 }
 
 /* Of the primitive st->index; -EINVAL if there is none. */
-int ksync_object_status(struct ksync_object *obj, struct ksync_status *st)
+int ksync_object_status(struct ksync_object *obj, struct ksync_primitive_status *st)
 {
 	struct ksync_queue q;
 	u32 index = st->index;
@@ -73,7 +73,7 @@ int ksync_object_status(struct ksync_object *obj, struct ksync_status *st)
 static void ksync_show_primitive(struct seq_file *m, struct ksync_object *obj,
 				 u32 index)
 {
-	struct ksync_status st = { .index = index };
+	struct ksync_primitive_status st = { .index = index };
 
 	if (ksync_object_status(obj, &st))
 		return;

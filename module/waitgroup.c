@@ -259,7 +259,7 @@ static void waitgroup_drop(struct ksync_queue *q, u32 id,
 	ksync_wake_all(&wake);
 }
 
-static void waitgroup_status(struct ksync_queue *q, struct ksync_status *st)
+static void waitgroup_status(struct ksync_queue *q, struct ksync_primitive_status *st)
 {
 	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	u64 word = ksync_cell_read(q->cell);

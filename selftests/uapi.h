@@ -43,7 +43,7 @@ union uapi_args {
 	struct ksync_device_info device;
 	struct ksync_object_info info;
 	struct ksync_query_args query;
-	struct ksync_status status;
+	struct ksync_primitive_status status;
 	struct ksync_index_args basic;
 	struct ksync_lock_args lock;
 	struct ksync_sem_args sem;
@@ -304,7 +304,7 @@ static inline int open_name(int dev, const char *name, __u32 type, __u32 how,
 }
 
 /* What cannot be read comes back as all ones, which no test expects. */
-static inline struct ksync_status status_of(int fd, __u32 index)
+static inline struct ksync_primitive_status status_of(int fd, __u32 index)
 {
 	union uapi_args out;
 
@@ -313,7 +313,7 @@ static inline struct ksync_status status_of(int fd, __u32 index)
 	return out.status;
 }
 
-static inline struct ksync_status status(int fd)
+static inline struct ksync_primitive_status status(int fd)
 {
 	return status_of(fd, 0);
 }
@@ -369,7 +369,7 @@ static inline __u64 soon(void)
 
 static inline bool is_queued(int fd, __u32 index, __u32 exclusive, __u32 shared)
 {
-	struct ksync_status st = status_of(fd, index);
+	struct ksync_primitive_status st = status_of(fd, index);
 
 	return st.waiters_exclusive == exclusive &&
 	       st.waiters_shared == shared;

@@ -14,7 +14,7 @@
 #define LARGEST		_IOC_SIZEMASK	/* argument that a command can say */
 
 struct state {
-	struct ksync_status st[NR_FDS][PRIMITIVES];
+	struct ksync_primitive_status st[NR_FDS][PRIMITIVES];
 	__u32 objects;
 	bool open[FDS];
 	int named, new_named;

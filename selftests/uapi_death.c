@@ -147,7 +147,7 @@ static int bind_to(int fd, pid_t pid)
 
 TEST_F(death, die_holding_mutex)
 {
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, ask(&self->victim, mutex_lock(self->mutex, NEVER)));
 	ASSERT_EQ(0, DIE(&self->victim));

@@ -334,9 +334,9 @@ static int site_object(const struct site *s, const FIXTURE_VARIANT(chain) * v)
 }
 
 /* What must be as before when all was undone. */
-static bool same_state(int fd, const struct ksync_status *before)
+static bool same_state(int fd, const struct ksync_primitive_status *before)
 {
-	struct ksync_status now = status(fd);
+	struct ksync_primitive_status now = status(fd);
 
 	return now.value == before->value && now.max == before->max &&
 	       now.readers == before->readers && now.flags == before->flags &&
@@ -357,7 +357,7 @@ static bool new_fd(const struct call *c, const union uapi_args *out, int *fd)
 
 static bool waits_or_ended(struct peer *p, int fd)
 {
-	struct ksync_status st = status(fd);
+	struct ksync_primitive_status st = status(fd);
 
 	return st.waiters_exclusive || st.waiters_shared || !silent(p);
 }
@@ -398,7 +398,7 @@ static int attempt(struct __test_metadata *_metadata, FIXTURE_DATA(chain) * self
 	__u32 objects = device_info(self->site.dev).objects;
 	struct site *s = &self->site;
 	struct peer *p = &self->p;
-	struct ksync_status before;
+	struct ksync_primitive_status before;
 	int fds, ret;
 	bool unfailed;
 

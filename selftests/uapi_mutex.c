@@ -268,7 +268,7 @@ TEST_F(mutex, starve_sleeper)
 TEST_F(mutex, status_tells_who_holds_it)
 {
 	struct peer thread;
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, peer_thread(&thread));
 	ASSERT_EQ(0, ask(&thread, mutex_lock(self->fd, NEVER)));
@@ -316,7 +316,7 @@ TEST_F(mutex, one_thread_one_id)
 
 TEST_F(mutex, status_counts)
 {
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
 	start(&self->a, mutex_lock(self->fd, NEVER));

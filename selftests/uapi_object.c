@@ -115,12 +115,12 @@ TEST_F(object, info)
 
 TEST_F(object, status_of_what_was_never_used)
 {
-	struct ksync_status expected = {
+	struct ksync_primitive_status expected = {
 		.index = 2,
 		.value = variant->value,
 		.max = variant->value,
 	};
-	struct ksync_status st = status_of(self->fd, 2);
+	struct ksync_primitive_status st = status_of(self->fd, 2);
 
 	EXPECT_EQ(0, memcmp(&expected, &st, sizeof(st)));
 	EXPECT_EQ(-EINVAL, me(at(3, status_call(self->fd))));
@@ -129,7 +129,7 @@ TEST_F(object, status_of_what_was_never_used)
 
 TEST_F(object, status_of_each_primitive_by_itself)
 {
-	struct ksync_status before[3], after;
+	struct ksync_primitive_status before[3], after;
 	__u32 i;
 
 	for (i = 0; i < 3; i++)
@@ -145,7 +145,7 @@ TEST_F(object, status_of_each_primitive_by_itself)
 /* Looking changes nothing. */
 TEST_F(object, status_twice_is_the_same)
 {
-	struct ksync_status a, b;
+	struct ksync_primitive_status a, b;
 
 	ASSERT_EQ(0, use(self->fd, variant->type, 0));
 	a = status(self->fd);
@@ -312,7 +312,7 @@ TEST_F(object, copied_handle)
 
 TEST_F(object, is_not_a_file)
 {
-	struct ksync_status before = status(self->fd), after;
+	struct ksync_primitive_status before = status(self->fd), after;
 	char c = 0;
 
 	EXPECT_EQ(-1, read(self->fd, &c, 1));

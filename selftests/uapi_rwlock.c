@@ -369,7 +369,7 @@ TEST_F(rw, two_upgraders)
 
 TEST_F(rw, dead_writer_is_told_to_readers)
 {
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, write_and_die(self->fd, &self->a));
 	EXPECT_EQ(-EOWNERDEAD, ask(&self->b, rwlock_rdlock(self->fd, soon())));
@@ -435,7 +435,7 @@ TEST_F(rw, die_unrepaired)
 
 TEST_F(rw, status_counts)
 {
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, me(rwlock_rdlock(self->fd, NEVER)));
 	ASSERT_EQ(0, me(rwlock_unlock(self->fd)));

@@ -353,7 +353,7 @@ TEST_F(sem, permits_are_the_process_s)
 
 TEST_F(sem, die_with_permits)
 {
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->tracked, 1, NEVER)));
 	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->tracked, 2, NEVER)));

@@ -176,7 +176,7 @@ struct raw {
 static int raw_task(void *arg)
 {
 	struct raw *r = arg;
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	r->ret = me(mutex_lock(r->fd, NEVER));
 	st = status(r->fd);

@@ -216,7 +216,7 @@ TEST_F(wg, wg_add_late)
 
 TEST_F(wg, die_worker)
 {
-	struct ksync_status st;
+	struct ksync_primitive_status st;
 
 	ASSERT_EQ(0, me(waitgroup_add(self->fd, 2)));
 	ASSERT_EQ(0, bind_to(self->fd, self->a.pid));

@@ -42,8 +42,8 @@ none "$include([^>\"]*/)?module/" 'only the module includes its headers' \
 	"${users[@]}" "${uapi_tests[@]}"
 none "$include(ksync|[./]*(lib|module)/)" 'the ABI stands alone' "${uapi[@]}"
 
-mapfile -t files < <(except lib '^lib/(cell\.h|backend_kernel[^/]*)$')
-none "${include}linux/ksync\.h" 'only lib/cell.h and lib/backend_kernel*.c know the ABI' "${files[@]}"
+mapfile -t files < <(except lib '^lib/(fast|backend_)[^/]*$')
+none "${include}linux/ksync\.h" 'only lib/backend_* and lib/fast* know the ABI' "${files[@]}"
 mapfile -t files < <(except lib '^lib/backend_kernel[^/]*\.c$')
 none '\bioctl[[:space:]]*\(|\bSYS_ioctl\b' 'only lib/backend_kernel*.c calls ioctl' "${files[@]}"
 mapfile -t files < <(except lib '^lib/(backend_futex[^/]*|futex/.*)\.[ch]$')

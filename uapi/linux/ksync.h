@@ -51,13 +51,13 @@
 #define KSYNC_NO_FD		(-1)
 
 /**
- * enum ksync_type - what an object's primitives are
+ * enum ksync_primitive_type - what an object's primitives are
  * @KSYNC_TYPE_MUTEX: mutual exclusion, owned by a thread
  * @KSYNC_TYPE_RWLOCK: many readers or one writer, owned by threads
  * @KSYNC_TYPE_WAITGROUP: a count of members and the wait for it to reach zero
  * @KSYNC_TYPE_SEM: a weighted semaphore, first come first served
  */
-enum ksync_type {
+enum ksync_primitive_type {
 	KSYNC_TYPE_MUTEX	= 1,
 	KSYNC_TYPE_RWLOCK	= 2,
 	KSYNC_TYPE_WAITGROUP	= 3,
@@ -237,7 +237,7 @@ union ksync_cell {
 
 /**
  * struct ksync_create_args - KSYNC_IOC_DEV_CREATE: an object without a name
- * @type: in: enum ksync_type
+ * @type: in: enum ksync_primitive_type
  * @flags: in: KSYNC_F_*
  * @nr: in: primitives, 1 to KSYNC_NR_MAX
  * @value: in: semaphore: free permits at first; otherwise 0
@@ -262,7 +262,7 @@ struct ksync_create_args {
 
 /**
  * struct ksync_open_args - KSYNC_IOC_DEV_OPEN: an object with a name
- * @type: in: enum ksync_type; an existing object must match (EPROTOTYPE)
+ * @type: in: enum ksync_primitive_type; an existing object must match (EPROTOTYPE)
  * @flags: in: KSYNC_F_* of a new object
  * @nr: in: primitives of a new object
  * @value: in: as in struct ksync_create_args, for a new object
@@ -321,7 +321,7 @@ struct ksync_device_info {
 /**
  * struct ksync_object_info - what an object is
  * @id: unique for as long as the module is loaded
- * @type: enum ksync_type
+ * @type: enum ksync_primitive_type
  * @flags: KSYNC_F_*
  * @nr: primitives
  * @mode: permission bits; 0 without a name
@@ -349,7 +349,7 @@ struct ksync_object_info {
 #define KSYNC_STATUS_LOSS	(1U << 2)	/* wait group: members died */
 
 /**
- * struct ksync_status - the state of one primitive, a snapshot
+ * struct ksync_primitive_status - the state of one primitive, a snapshot
  * @index: in: which
  * @flags: out: KSYNC_STATUS_*
  * @holder_pid: out: process that holds it exclusively, in the caller's PID
@@ -371,7 +371,7 @@ struct ksync_object_info {
  * @acquisitions: out: successful acquisitions (waitgroup: waits that slept)
  * @contended: out: those that had to wait
  */
-struct ksync_status {
+struct ksync_primitive_status {
 	__u32 index;
 	__u32 flags;
 	__u32 holder_pid;
@@ -404,7 +404,7 @@ struct ksync_status {
 struct ksync_query_args {
 	__u64 cursor;
 	struct ksync_object_info info;
-	struct ksync_status status;
+	struct ksync_primitive_status status;
 };
 
 /**
@@ -496,7 +496,7 @@ struct ksync_waitgroup_bind_args {
 
 /* On every object. */
 #define KSYNC_IOC_OBJ_INFO	_IOR(KSYNC_IOC_MAGIC, 0x10, struct ksync_object_info)
-#define KSYNC_IOC_OBJ_STATUS	_IOWR(KSYNC_IOC_MAGIC, 0x11, struct ksync_status)
+#define KSYNC_IOC_OBJ_STATUS	_IOWR(KSYNC_IOC_MAGIC, 0x11, struct ksync_primitive_status)
 
 #define KSYNC_IOC_MUTEX_LOCK	_IOW(KSYNC_IOC_MAGIC, 0x20, struct ksync_lock_args)
 #define KSYNC_IOC_MUTEX_TRYLOCK	_IOW(KSYNC_IOC_MAGIC, 0x21, struct ksync_index_args)
