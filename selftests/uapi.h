@@ -50,6 +50,8 @@ union uapi_args {
 	struct ksync_waitgroup_add_args add;
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
+	struct ksync_thread_args thread;
+	struct ksync_slot_args slot;
 };
 
 struct call {
