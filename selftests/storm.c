@@ -310,14 +310,20 @@ FIXTURE(oracle) {
 
 FIXTURE_VARIANT(oracle) {
 	enum broken broken;
-	const char *says[5];
+	const char *says[6];
 };
 
+/*
+ * Who comes in without asking may also find what a dead one left: it is not told
+ * of the death, and nobody is told of its own.
+ */
 FIXTURE_VARIANT_ADD(oracle, lock) {
-	LOCKS_WITHOUT_LOCKING, { "inside", "came in", "token", "torn", "reads" },
+	LOCKS_WITHOUT_LOCKING, {
+		"inside", "came in", "token", "torn", "reads", "was not told",
+	},
 };
 FIXTURE_VARIANT_ADD(oracle, read) {
-	READS_WITHOUT_LOCKING, { "while", "torn" },
+	READS_WITHOUT_LOCKING, { "while", "torn", "reader" },
 };
 FIXTURE_VARIANT_ADD(oracle, permit) {
 	TAKES_WITHOUT_PERMIT, { "permits are out" },
