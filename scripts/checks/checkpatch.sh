@@ -11,7 +11,7 @@ tree=$(scripts/kselftest-source)
 elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
 mkdir "$elsewhere/include"
-clean=$ksync_build/checkpatch	# one empty file for each that was found clean
+clean=$ksync_cache/checkpatch	# one empty file for each that was found clean
 mkdir -p "$clean"
 
 # run IGNORED-TYPES FILE...
