@@ -32,7 +32,9 @@
 #define LONG_AGO	1ULL		/* a deadline that has passed */
 #define NS_PER_MS	1000000ULL
 #define NS_PER_S	1000000000ULL
+#ifndef PATIENCE
 #define PATIENCE	(10 * NS_PER_S)	/* for what happens at once */
+#endif
 #define LINGER		"--linger"	/* an image for execve: stays until killed */
 
 union uapi_args {

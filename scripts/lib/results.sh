@@ -93,11 +93,23 @@ programs()
 		grep -vE "$deep" | grep -v "${1:-^$}" | paste -sd,
 }
 
+# Sizes and seeds that the selftests take from the environment, as NAME=VALUE.
+guest_settings()
+{
+	local name
+
+	for name in KSYNC_STORM_SECONDS KSYNC_FUZZ_SECONDS KSYNC_FUZZ_SEED \
+		KSYNC_HOSTILE_SECONDS KSYNC_LIMITS KSYNC_ROUNDS_MS KSYNC_SEED \
+		KSYNC_TEST_TIMEOUT; do
+		[[ -z ${!name:-} ]] || echo "$name=${!name}"
+	done
+}
+
 # selftests_in_guest KERNEL PASS... [-- VM-OPTION...]: one result per program and
 # one for the guest.  PASS is what scripts/guest/run-tests and run-debug take.
 selftests_in_guest()
 {
-	local k=$1 passes=() expect=() run=run-tests status anew
+	local k=$1 passes=() expect=() run=run-tests settings status anew
 	shift
 
 	if [[ ! -e $ksync_build/$k/ksync.ko ]]; then
@@ -110,13 +122,13 @@ selftests_in_guest()
 		shift
 	done
 	[[ $k != debug-* ]] || run="run-debug"
+	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-10} guest_settings)
 	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
 		--log "$log/$k-kernel.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
-		-- env KSYNC_CI=1 "KSYNC_TEST_TIMEOUT=${KSYNC_TEST_TIMEOUT:-}" \
-		"KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-6}" \
-		"KSYNC_DEEP=${KSYNC_DEEP:-}" \
+		-- env KSYNC_CI=1 "KSYNC_DEEP=${KSYNC_DEEP:-}" \
+		KSYNC_STORM_SECONDS=6 "${settings[@]}" \
 		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
 		tee "$log/$k.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
