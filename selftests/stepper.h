@@ -4,15 +4,17 @@
  * let go on: a child under ptrace, moved by single steps.
  *
  *	victim	  prepare  |mark|  call under test          |mark|  clean up
- *	tester	           ^ victim_begin()  ^ victim_step(n)  ^ SIGUSR2: it is over
+ *	tester	           ^ victim_begin()  ^ victim_go(n)    ^ SIGUSR2: it is over
  *
  * A system call is one step, whatever the kernel does in it.
  */
 #ifndef KSYNC_SELFTEST_STEPPER_H
 #define KSYNC_SELFTEST_STEPPER_H
 
+#include <stddef.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
+#include <sys/user.h>
 
 #include "actor.h"
 
@@ -31,7 +33,7 @@ struct victim_calls {
 struct victim {
 	pid_t pid;
 	int status;			/* as waitpid says, while it is stopped */
-	uint64_t steps;
+	uint64_t steps;			/* instructions done */
 	bool over;			/* it came to the end of the call */
 	struct victim_notes *notes;
 	/* Once, when it is seen to sleep. */
@@ -125,6 +127,42 @@ static inline bool victim_wait(struct victim *v)
 	return true;
 }
 
+/*
+ * Where the system calls of a call are, by the number of instructions before
+ * each: from one to the next is a single move.
+ */
+struct victim_map {
+	unsigned int nr;
+	uint64_t at[256];
+};
+
+static inline bool victim_at_syscall(struct victim *v)
+{
+#ifdef __x86_64__
+	long ip = ptrace(PTRACE_PEEKUSER, v->pid,
+			 offsetof(struct user_regs_struct, rip), NULL);
+
+	return (ptrace(PTRACE_PEEKTEXT, v->pid, ip, NULL) & 0xffff) == 0x050f;
+#else
+	return false;
+#endif
+}
+
+/* One move; signals that are not the tracer's go on to the victim. */
+static inline bool victim_move(struct victim *v, int request)
+{
+	long sig = 0;
+
+	do {
+		if (ptrace(request, v->pid, NULL, sig) || !victim_wait(v) ||
+		    !WIFSTOPPED(v->status))
+			return false;
+		sig = WSTOPSIG(v->status);
+	} while (sig != SIGTRAP && sig != SIGUSR1 && sig != SIGUSR2);
+	v->over = v->over || sig == SIGUSR2;
+	return true;
+}
+
 /* A child that has prepared itself, and stands before the call. */
 static inline bool victim_begin(struct victim *v, const struct victim_calls *c,
 				void *obj, struct victim_notes *notes)
@@ -139,30 +177,46 @@ static inline bool victim_begin(struct victim *v, const struct victim_calls *c,
 	if (!v->pid)
 		victim_child(c, obj, notes);
 	victim_ticks(true);
-	here = v->pid > 0 && victim_wait(v) && victim_stopped_by(v, SIGUSR1);
+	here = v->pid > 0 && victim_wait(v);
+	while (here && !victim_stopped_by(v, SIGUSR1))
+		here = victim_move(v, PTRACE_CONT);
 	victim_ticks(false);
 	return here;
 }
 
-/*
- * On by @n instructions, or to the end of the call. False when it came to
- * nothing: it does not move any more, or has ended.
- */
-static inline bool victim_step(struct victim *v, uint64_t n)
+/* On by one instruction, which may be a system call. */
+static inline bool victim_step(struct victim *v, struct victim_map *found)
 {
+	if (found && found->nr < ARRAY_SIZE(found->at) && victim_at_syscall(v))
+		found->at[found->nr++] = v->steps;
+	if (!victim_move(v, PTRACE_SINGLESTEP))
+		return false;
+	v->steps += !v->over;
+	return true;
+}
+
+/*
+ * On by @n instructions, or to the end of the call: by the system calls that
+ * @known tells of, if it is given, and then by steps. @found is filled with
+ * those on the way. False when the victim does not move any more, or has ended.
+ */
+static inline bool victim_go(struct victim *v, uint64_t n,
+			     const struct victim_map *known,
+			     struct victim_map *found)
+{
+	unsigned int i;
 	bool fine = true;
 
 	victim_ticks(true);
-	while (fine && n-- && !v->over) {
-		fine = !ptrace(PTRACE_SINGLESTEP, v->pid, NULL, NULL) &&
-		       victim_wait(v);
-		if (fine && victim_stopped_by(v, SIGUSR2))
-			v->over = true;
-		else if (fine && victim_stopped_by(v, SIGTRAP))
-			v->steps++;
-		else
-			fine = false;
+	for (i = 0; known && fine && !v->over && i < known->nr &&
+	     known->at[i] < n; i++) {
+		/* To its entry, and to its exit. */
+		fine = victim_move(v, PTRACE_SYSCALL) &&
+		       (v->over || victim_move(v, PTRACE_SYSCALL));
+		v->steps = known->at[i] + 1;
 	}
+	while (fine && !v->over && v->steps < n)
+		fine = victim_step(v, found);
 	victim_ticks(false);
 	return fine;
 }

@@ -30,6 +30,7 @@ WINDOW(mutex_lock_waits, .type = &a_mutex, MATES(locker, locker),
        .before = NO_REPORT, .after = REPORT);
 WINDOW(mutex_lock_times_out, .type = &a_mutex, MATES(locker, locker),
        .keep = job_mutex_lock, .let_go = job_mutex_unlock, .may = -ETIMEDOUT,
+       .times_out = true,
        CALLS(mutex_cycle, job_mutex_lock, job_mutex_unlock, SHORTLY_MS),
        .before = NO_REPORT, .after = NO_REPORT);
 WINDOW(mutex_relock, .type = &a_mutex, MATES(locker, locker), .queue = true,
@@ -42,6 +43,7 @@ WINDOW(mutex_reunlock, .type = &a_mutex, MATES(locker, locker), .queue = true,
        .before = REPORT, .after = REPORT);
 WINDOW(mutex_lock_of_a_dead, .type = &a_mutex, MATES(locker, locker),
        CALLS(mutex_abandon, job_mutex_lock, mutex_repair),
+       .tells = TELLS_EARLIER,
        .before = REPORT, .after = REPORT);
 WINDOW(mutex_consistent, .type = &a_mutex, MATES(locker, locker),
        .queue = true,
@@ -84,6 +86,7 @@ WINDOW(rdlock_waits, .type = &a_rwlock, MATES(reader, writer),
        .tells = TELLS_WRITERS, .before = NO_REPORT, .after = NO_REPORT);
 WINDOW(rdlock_times_out, .type = &a_rwlock, MATES(reader, writer),
        .keep = job_wrlock, .let_go = job_rwlock_unlock, .may = -ETIMEDOUT,
+       .times_out = true,
        CALLS(read_cycle, job_rdlock, job_rwlock_unlock, SHORTLY_MS),
        .tells = TELLS_WRITERS, .before = NO_REPORT, .after = NO_REPORT);
 WINDOW(wrlock_cold, .type = &a_rwlock, MATES(reader, writer),
@@ -104,6 +107,7 @@ WINDOW(wrlock_waits, .type = &a_rwlock, MATES(reader, writer),
        .before = NO_REPORT, .after = REPORT);
 WINDOW(wrlock_times_out, .type = &a_rwlock, MATES(reader, writer),
        .keep = job_rdlock, .let_go = job_rwlock_unlock, .may = -ETIMEDOUT,
+       .times_out = true,
        CALLS(write_cycle, job_wrlock, job_rwlock_unlock, SHORTLY_MS),
        .before = NO_REPORT, .after = NO_REPORT);
 WINDOW(downgrade, .type = &a_rwlock, MATES(reader, writer), .queue = true,
@@ -131,7 +135,8 @@ WINDOW(sem_acquire_waits, .type = &a_sem, MATES(taker, big_taker),
        .tells = TELLS_LOSSES, .before = 0, .after = 2);
 WINDOW(sem_head_times_out, .type = &a_sem, MATES(taker, taker),
        .keep = take_one, .let_go = give_one, .may = -ETIMEDOUT,
-       CALLS(sem_cycle, take_all_until, NULL, SHORTLY_MS),
+       .times_out = true,
+       CALLS(sem_cycle, take_all_until, give_all, SHORTLY_MS),
        .tells = TELLS_LOSSES, .before = 0, .after = 0);
 WINDOW(sem_resize, .type = &a_sem, MATES(taker, big_taker),
        CALLS(sem_cycle, resize_up, resize_back),

@@ -39,6 +39,7 @@ struct window_role {
 enum tells {
 	TELLS_ALL,		/* each is reported, nothing else is */
 	TELLS_WRITERS,		/* reported: counted; others are not reported */
+	TELLS_EARLIER,		/* as TELLS_ALL, of somebody before as well */
 	TELLS_LOSSES,		/* what is lost is counted, nothing is reported */
 	TELLS_UNBOUND,		/* the outcome is what is left, nothing counts */
 };
@@ -49,6 +50,7 @@ struct window {
 	struct victim_calls calls;
 	long may;		/* what the call may also give when it lives */
 	job_fn keep, let_go;
+	bool times_out;		/* the keeper does not let go for the call */
 	const struct window_role *mate[2];	/* one of them; may be NULL */
 	bool queue;		/* the mate may wait before the call */
 	enum tells tells;
@@ -71,11 +73,6 @@ static long lock_outcome(long err)
 	}
 }
 
-static long first_error(long a, long b)
-{
-	return a ? a : b;
-}
-
 /* Mutexes. */
 static int window_create_mutex(void **h, uint32_t flags, uint32_t nr)
 {
@@ -93,7 +90,7 @@ static long give_mutex(void *h, long outcome)
 {
 	long err = outcome == REPORT ? ksync_mutex_consistent(h) : 0;
 
-	return first_error(err, ksync_mutex_unlock(h));
+	return err ?: ksync_mutex_unlock(h);
 }
 
 static const struct window_type a_mutex = {
@@ -107,7 +104,7 @@ static const struct window_role locker = {
 
 static long mutex_cycle(void *h, uint64_t unused)
 {
-	return first_error(ksync_mutex_lock(h), ksync_mutex_unlock(h));
+	return ksync_mutex_lock(h) ?: ksync_mutex_unlock(h);
 }
 
 /* It is the caller's, and somebody died with it just now. */
@@ -120,7 +117,7 @@ static long mutex_inherit(void *h, uint64_t unused)
 		_exit(ksync_mutex_lock(h) != 0);
 	waitpid(pid, NULL, 0);
 	err = ksync_mutex_lock_until(h, PATIENTLY);
-	return err == -EOWNERDEAD ? 0 : first_error(err, -EBADMSG);
+	return err == -EOWNERDEAD ? 0 : err ?: -EBADMSG;
 }
 
 /* Somebody died with it, and nobody has noticed. */
@@ -138,17 +135,17 @@ static long mutex_repair(void *h, uint64_t unused)
 {
 	long err = ksync_mutex_consistent(h);
 
-	return first_error(err == -EINVAL ? 0 : err, ksync_mutex_unlock(h));
+	return (err == -EINVAL ? 0 : err) ?: ksync_mutex_unlock(h);
 }
 
 static long mutex_lock_twice(void *h, uint64_t unused)
 {
-	return first_error(ksync_mutex_lock(h), ksync_mutex_lock(h));
+	return ksync_mutex_lock(h) ?: ksync_mutex_lock(h);
 }
 
 static long mutex_unlock_twice(void *h, uint64_t unused)
 {
-	return first_error(ksync_mutex_unlock(h), ksync_mutex_unlock(h));
+	return ksync_mutex_unlock(h) ?: ksync_mutex_unlock(h);
 }
 
 /* Reader-writer locks. */
@@ -168,7 +165,7 @@ static long give_rwlock(void *h, long outcome)
 {
 	long err = outcome == REPORT ? ksync_rwlock_consistent(h) : 0;
 
-	return first_error(err, ksync_rwlock_unlock(h));
+	return err ?: ksync_rwlock_unlock(h);
 }
 
 static const struct window_type a_rwlock = {
@@ -191,22 +188,22 @@ static const struct window_role writer = {
 
 static long read_cycle(void *h, uint64_t unused)
 {
-	return first_error(ksync_rwlock_rdlock(h), ksync_rwlock_unlock(h));
+	return ksync_rwlock_rdlock(h) ?: ksync_rwlock_unlock(h);
 }
 
 static long write_cycle(void *h, uint64_t unused)
 {
-	return first_error(ksync_rwlock_wrlock(h), ksync_rwlock_unlock(h));
+	return ksync_rwlock_wrlock(h) ?: ksync_rwlock_unlock(h);
 }
 
 static long read_twice(void *h, uint64_t unused)
 {
-	return first_error(ksync_rwlock_rdlock(h), ksync_rwlock_rdlock(h));
+	return ksync_rwlock_rdlock(h) ?: ksync_rwlock_rdlock(h);
 }
 
 static long unlock_twice(void *h, uint64_t unused)
 {
-	return first_error(ksync_rwlock_unlock(h), ksync_rwlock_unlock(h));
+	return ksync_rwlock_unlock(h) ?: ksync_rwlock_unlock(h);
 }
 
 /* Others may read by now. */
@@ -260,6 +257,11 @@ static long give_one(void *h, uint64_t unused)
 	return ksync_sem_release(h, 1);
 }
 
+static long give_all(void *h, uint64_t unused)
+{
+	return ksync_sem_release(h, PERMITS);
+}
+
 static long give_two(void *h, uint64_t unused)
 {
 	return ksync_sem_release(h, 2);
@@ -287,7 +289,7 @@ static long resize_back(void *h, uint64_t unused)
 
 static long sem_cycle(void *h, uint64_t unused)
 {
-	return first_error(ksync_sem_acquire(h, 2), ksync_sem_release(h, 2));
+	return ksync_sem_acquire(h, 2) ?: ksync_sem_release(h, 2);
 }
 
 static const struct window_type a_sem = {
@@ -310,7 +312,7 @@ static int window_create_wg(void **h, uint32_t flags, uint32_t nr)
 static long seize_wg(void *h)
 {
 	unsigned int ms = ksync_guarantees() & KSYNC_G_PROMPT ?
-			  WATCH_MS : notice_bound_ms();
+			  WATCH_MS : notice_bound_ms() / 2;
 	long err = ksync_waitgroup_wait_until(h, within(ms));
 	uint32_t lost = ksync_waitgroup_lost(h);
 
@@ -327,7 +329,7 @@ static long seize_unbound(void *h)
 	uint32_t value = wg_status(h).value;
 	long err = value ? ksync_waitgroup_add(h, -(int)value) : 0;
 
-	return first_error(err, value);
+	return err ?: value;
 }
 
 static long wg_bind_self(void *h, uint64_t unused)
@@ -341,7 +343,7 @@ static long wg_bind_self(void *h, uint64_t unused)
 
 static long wg_join(void *h, uint64_t unused)
 {
-	return first_error(ksync_waitgroup_add(h, 1), wg_bind_self(h, 0));
+	return ksync_waitgroup_add(h, 1) ?: wg_bind_self(h, 0);
 }
 
 static long wg_add_one(void *h, uint64_t unused)
