@@ -11,6 +11,7 @@
 #ifndef KSYNC_SELFTEST_STEPPER_H
 #define KSYNC_SELFTEST_STEPPER_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <sys/ptrace.h>
 #include <sys/time.h>
@@ -102,7 +103,8 @@ static inline void victim_ticks(bool on)
 	struct itimerval it = {};
 
 	if (on)
-		it.it_interval.tv_usec = it.it_value.tv_usec = 2000;
+		it.it_interval.tv_usec = it.it_value.tv_usec =
+			machine_is_slow() ? 20000 : 2000;
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &it, NULL);
 }
@@ -163,6 +165,23 @@ static inline bool victim_move(struct victim *v, int request)
 	return true;
 }
 
+/*
+ * On one CPU a step is two context switches. On two of an emulated machine it
+ * is a hundred times as long. @pid 0 is the caller; children inherit it.
+ */
+static inline void pin_to_cpu(pid_t pid, bool on)
+{
+	cpu_set_t set;
+	int cpu;
+
+	CPU_ZERO(&set);
+	for (cpu = 0; !on && cpu < CPU_SETSIZE; cpu++)
+		CPU_SET(cpu, &set);
+	if (on)
+		CPU_SET(sched_getcpu(), &set);
+	sched_setaffinity(pid, sizeof(set), &set);
+}
+
 /* A child that has prepared itself, and stands before the call. */
 static inline bool victim_begin(struct victim *v, const struct victim_calls *c,
 				void *obj, struct victim_notes *notes)
@@ -173,6 +192,7 @@ static inline bool victim_begin(struct victim *v, const struct victim_calls *c,
 		VICTIM_NOT_YET, VICTIM_NOT_YET, VICTIM_NOT_YET
 	};
 	*v = (struct victim){ .notes = notes };
+	pin_to_cpu(0, true);
 	v->pid = fork_child();
 	if (!v->pid)
 		victim_child(c, obj, notes);
@@ -218,6 +238,7 @@ static inline bool victim_go(struct victim *v, uint64_t n,
 	while (fine && !v->over && v->steps < n)
 		fine = victim_step(v, found);
 	victim_ticks(false);
+	pin_to_cpu(0, false);
 	return fine;
 }
 
@@ -235,6 +256,7 @@ static inline void victim_kill(struct victim *v)
 /* Lets it go on alone. */
 static inline bool victim_release(struct victim *v)
 {
+	pin_to_cpu(v->pid, false);
 	return !ptrace(PTRACE_DETACH, v->pid, NULL, NULL);
 }
 
