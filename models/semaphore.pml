@@ -46,7 +46,7 @@ byte count[N + 1];		/* permits that a waiter wants */
 /* struct ksync_process */
 byte holds[2];
 bool process_locked[2];
-byte left[2];			/* threads that have ended */
+byte finished[2];		/* threads that have ended */
 bool gone[2];
 
 /* What must be. */
@@ -305,7 +305,7 @@ active [N] proctype thread()
 #endif
 	:: ops == 0 -> break
 	od;
-	atomic { left[p]++; r = (left[p] == (p == 0 -> 2 : 1)); ret = 0 };
+	atomic { finished[p]++; r = (finished[p] == (p == 0 -> 2 : 1)); ret = 0 };
 #ifdef TRACKED
 	if
 	:: r -> r = 0; process_settle()

@@ -57,6 +57,7 @@ bool alive = true;
 
 /* What must be. */
 byte must_lose[ROUNDS + 3];
+byte joined[N + 1];		/* the round that a waiter waits for */
 bool tied;			/* the worker is, to this round: */
 byte tied_to;
 bool is_open;			/* the last round has begun */
@@ -71,17 +72,18 @@ inline enqueue()
 		queue!!place_seq,me;
 #ifdef BUG_STALE_PLACE
 		if
-		:: !restarted -> joined = (count -> round : round - 1)
+		:: !restarted -> joined[me] = (count -> round : round - 1)
 		:: else
 		fi
 #endif
 	:: else ->
 		seq++;
+		/* waitgroup_join() */
 #ifdef BUG_LATE_JOIN
-		round_of[me] = joined;
+		round_of[me] = joined[me];
 #else
-		round_of[me] = round;
-		joined = (count -> round : round - 1);
+		joined[me] = (count -> round : round - 1);
+		round_of[me] = joined[me];
 #endif
 		place_seq = seq;
 		queue!!seq,me
@@ -109,12 +111,8 @@ inline sync()
 #define waitgroup_lost(r)						\
 	((r) == round -> lost_now : ((r) + 1 == round -> lost_then : 0))
 
-/* waitgroup_advance(); nothing to wait for is like a round that is over. */
-#ifdef BUG_LATE_JOIN
+/* waitgroup_advance() */
 #define over(t)	(round_of[t] != round)
-#else
-#define over(t)	(round_of[t] != round || count == 0)
-#endif
 
 inline look()
 {
@@ -341,8 +339,8 @@ active proctype opener()
 	/* Nothing moves any more: who sleeps waits for this round. */
 	timeout;
 	assert(count == 1);
-	assert(!queued[1] || round_of[1] == round);
-	assert(!queued[2] || round_of[2] == round);
+	assert(!queued[1] || joined[1] == round);
+	assert(!queued[2] || joined[2] == round);
 	waitgroup_done(1)
 }
 
@@ -368,7 +366,7 @@ active proctype worker()
 active [WAITERS] proctype waiter()
 {
 	KSYNC_LOCALS;
-	byte me = _pid - 1, n = WAITS, joined;
+	byte me = _pid - 1, n = WAITS;
 	byte place_seq, place_round;
 	bool place, restarted;
 
@@ -392,7 +390,7 @@ again:
 		:: atomic { count == 0 && !loss ->
 			assert(restarted || must_lose[round - 1] == 0);
 			lost_of[me] = 0;
-			joined = (restarted -> joined : round - 1);
+			joined[me] = (restarted -> joined[me] : round - 1);
 			ret = OK };
 			goto told
 		:: atomic { count || loss }
@@ -402,11 +400,11 @@ again:
 			!locked;
 			if
 			:: count == 0 ->
-				joined = (restarted -> joined : round - 1);
+				joined[me] = (restarted -> joined[me] : round - 1);
 				lost_of[me] = lost_now;
 				ret = (lost_of[me] -> OWNERDEAD : OK);
 				goto told
-			:: else -> joined = (restarted -> joined : round)
+			:: else -> joined[me] = (restarted -> joined[me] : round)
 			fi
 		};
 #endif
@@ -429,9 +427,9 @@ told:
 			fi
 		:: atomic { ret == TIMEDOUT -> skip }
 		:: atomic { ret != INTR && ret != TIMEDOUT ->
-			assert(round > joined);
-			assert(lost_of[me] == must_lose[joined] ||
-			       (restarted && round > joined + 1));
+			assert(round > joined[me]);
+			assert(lost_of[me] == must_lose[joined[me]] ||
+			       (restarted && round > joined[me] + 1));
 			assert((ret == OWNERDEAD) == (lost_of[me] > 0)) }
 		fi;
 		d_step {
