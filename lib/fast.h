@@ -31,16 +31,18 @@
 #define ksync_fast_barrier()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /*
- * mutex: from free to held by @id. @seen is what a free word looks like: 0, or
- * flags that say nothing against taking it. Acquire: pairs with the release of
- * whoever had it before.
+ * mutex: from free to held by @id, whatever stands in the high half: also past
+ * those who wait. Only the low half, since the unlock has written that half
+ * alone: a processor cannot forward a narrow store to a wider operation, and
+ * waiting for it costs more than the atomic operation. Acquire: pairs with the
+ * release of whoever had it before.
  */
-static inline bool ksync_fast_lock(struct ksync_lock_cell *cell, uint64_t seen,
-				   uint32_t id)
+static inline bool ksync_fast_lock(struct ksync_lock_cell *cell, uint32_t id)
 {
-	return __atomic_compare_exchange_n(&cell->state, &seen, seen | id,
-					   false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	uint32_t free = 0;
+
+	return __atomic_compare_exchange_n(&cell->owner, &free, id, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 /*
