@@ -85,23 +85,23 @@ static void set_flags(struct kfx_q *q)
 }
 
 /* The hold that a reader waits to get, NULL if that makes no sense. */
-static struct kfx_hold *hold_of(struct kfx_q *q, struct kfx_line *line)
+static struct ksync_hold *hold_of(struct kfx_q *q, struct kfx_line *line)
 {
 	uint32_t at = kfx_load(&line->hold_at);
 
-	if (!at || at % 4 || at > q->obj->size - sizeof(struct kfx_hold))
+	if (!at || at % 4 || at > q->obj->size - sizeof(struct ksync_hold))
 		return NULL;
-	return (struct kfx_hold *)((char *)q->obj->base + at);
+	return (struct ksync_hold *)((char *)q->obj->base + at);
 }
 
 /* Queue locked, the lock not held for writing. */
 static void admit_reader(struct kfx_q *q, uint32_t id)
 {
-	struct kfx_hold *hold = hold_of(q, kfx_line(q->obj, id));
+	struct ksync_hold *hold = hold_of(q, kfx_line(q->obj, id));
 
 	/* The hold first: whoever is granted it has it. */
 	if (hold) {
-		kfx_store(&hold->count, 1);
+		kfx_store(&hold->count, 0);
 		kfx_store(&hold->key, (q->index + 1) | KFX_HELD_READ);
 		kfx_fence();
 	}
@@ -111,7 +111,7 @@ static void admit_reader(struct kfx_q *q, uint32_t id)
 /* Does the waiter have its hold already? */
 static bool is_granted(struct kfx_q *q, uint32_t id)
 {
-	struct kfx_hold *hold = hold_of(q, kfx_line(q->obj, id));
+	struct ksync_hold *hold = hold_of(q, kfx_line(q->obj, id));
 
 	return hold && (kfx_load(&hold->key) & KFX_HELD_READ);
 }
@@ -172,7 +172,7 @@ void kfx_rwlock_advance(struct kfx_q *q)
 static void rwlock_drop_wait(struct kfx_q *q, uint32_t id,
 			     struct kfx_line *line)
 {
-	struct kfx_hold *hold = hold_of(q, line);
+	struct ksync_hold *hold = hold_of(q, line);
 
 	if (kfx_lock_pass_on(q, id) || !hold ||
 	    kfx_load(&line->want) != KFX_WANT_READ)
@@ -183,7 +183,7 @@ static void rwlock_drop_wait(struct kfx_q *q, uint32_t id,
 }
 
 static void rwlock_drop_hold(struct kfx_q *q, uint32_t id,
-			     struct kfx_hold *hold)
+			     struct ksync_hold *hold)
 {
 	struct kfx_redo redo = { .nr = 3 };
 

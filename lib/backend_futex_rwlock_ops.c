@@ -11,18 +11,18 @@
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
 
-static int reader_result(struct kfx_q *q, struct kfx_hold *hold)
+static int reader_result(struct kfx_q *q, struct ksync_hold *hold)
 {
 	kfx_store(&hold->reads, kfx_load(&hold->reads) + 1);
 	return kfx_load(&q->cell->state) & KSYNC_LOCK_DEAD ? -EOWNERDEAD : 0;
 }
 
 /* -EBUSY, -ENOTRECOVERABLE, or with the hold. */
-static int try_read(struct kfx_q *q, struct kfx_hold *hold)
+static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 {
 	uint64_t word;
 
-	kfx_store(&hold->count, 1);
+	kfx_store(&hold->count, 0);
 	kfx_store(&hold->key, (q->index + 1) | KFX_HELD_READ);
 	/* The reader's side of the diagram. */
 	kfx_fence();
@@ -35,7 +35,7 @@ static int try_read(struct kfx_q *q, struct kfx_hold *hold)
 }
 
 /* Waits in the queue for either kind of hold. */
-static int queue_up(struct kfx_q *q, enum kfx_want want, struct kfx_hold *hold,
+static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold,
 		    uint64_t deadline)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
@@ -68,20 +68,20 @@ static int queue_up(struct kfx_q *q, enum kfx_want want, struct kfx_hold *hold,
 	return ret;
 }
 
-static int read_again(struct kfx_q *q, struct kfx_hold *hold, bool try)
+static int read_again(struct kfx_q *q, struct ksync_hold *hold, bool try)
 {
 	uint32_t count = kfx_load(&hold->count);
 
 	if (kfx_load(&hold->key) & KFX_HELD_EXCL)
 		return try ? -EBUSY : -EDEADLK;
-	if (count >= KSYNC_COUNT_MAX)
+	if (count >= KSYNC_COUNT_MAX - 1)
 		return -EOVERFLOW;
 	kfx_store(&hold->count, count + 1);
 	return reader_result(q, hold);
 }
 
 static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
-		       struct kfx_hold *hold, uint64_t deadline, bool try)
+		       struct ksync_hold *hold, uint64_t deadline, bool try)
 {
 	int ret = -EBUSY, i;
 
@@ -108,7 +108,7 @@ static int read_lock(struct ksync_object *base, uint32_t index,
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
@@ -212,7 +212,7 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
@@ -269,7 +269,7 @@ static void stop_writing(struct kfx_q *q, bool lost)
 /* With a thread and the hold of it; -EPERM without a hold of these kinds. */
 static int begin_release(struct kfx_object *obj, uint32_t index, uint32_t kinds,
 			 struct kfx_q *q, struct kfx_thread **t,
-			 struct kfx_hold **hold)
+			 struct ksync_hold **hold)
 {
 	int ret = kfx_thread_get(obj, t);
 
@@ -285,7 +285,7 @@ static int begin_release(struct kfx_object *obj, uint32_t index, uint32_t kinds,
 int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	uint32_t count;
 	int ret;
@@ -299,9 +299,10 @@ int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
 		kfx_hold_end(t, hold, index);
 		return 0;
 	}
-	count = kfx_load(&hold->count) - 1;
-	kfx_store(&hold->count, count);
-	if (!count) {
+	count = kfx_load(&hold->count);
+	if (count) {
+		kfx_store(&hold->count, count - 1);
+	} else {
 		kfx_hold_end(t, hold, index);
 		kfx_rwlock_reader_left(&q);
 	}
@@ -311,7 +312,7 @@ int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
 int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
@@ -320,7 +321,7 @@ int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index)
 		return ret;
 	if (!t->reads)
 		kfx_hold_reads(t);
-	kfx_store(&hold->count, 1);
+	kfx_store(&hold->count, 0);
 	kfx_store(&hold->reads, kfx_load(&hold->reads) + 1);
 	/* Before the word lets go, so that no writer comes in between. */
 	kfx_store_release(&hold->key, (index + 1) | KFX_HELD_READ);
@@ -332,7 +333,7 @@ int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index)
 int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	uint64_t word;
 	struct kfx_q q;
 	int ret;
@@ -340,7 +341,7 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 	ret = begin_release(kfx_obj(base), index, KFX_HELD_READ, &q, &t, &hold);
 	if (ret)
 		return ret;
-	if (kfx_load(&hold->count) > 1)
+	if (kfx_load(&hold->count))
 		return -EBUSY;
 	begin_try(&q);
 	kfx_q_lock(&q);

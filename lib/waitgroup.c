@@ -12,7 +12,7 @@ KSYNC_DEFINE_HANDLE(waitgroup, KSYNC_WAITGROUP)
  * Serial numbers begin at 1, so that nothing matches before the first wait.
  */
 static __thread struct {
-	unsigned long serial;
+	uint64_t serial;
 	uint32_t index;
 	uint32_t lost;
 } last_wait;
