@@ -424,6 +424,7 @@ static inline struct kfx_mutex_more *kfx_mutex_more(union ksync_cell *cell)
 }
 
 /* backend_futex_rwlock.c */
+void kfx_rwlock_fence_readers(struct kfx_q *q);
 bool kfx_rwlock_read(struct kfx_q *q);
 bool kfx_rwlock_read_by_others(struct kfx_q *q);
 void kfx_rwlock_advance(struct kfx_q *q);

@@ -50,6 +50,7 @@
  * readers_hi	likewise for lines with read holds
  * line_hint	where a free line may be
  * slot_hint	where to look for the slot of a dead process
+ * fenced	somebody could send no barrier: readers have fences for ever
  * sweep_at	CLOCK_MONOTONIC in ns: when all processes are to be looked at
  *		again; whoever moves it on does so
  */
@@ -67,6 +68,7 @@ struct kfx_header {
 	uint32_t readers_hi;
 	uint32_t line_hint;
 	uint32_t slot_hint;
+	uint32_t fenced;
 	uint64_t sweep_at __attribute__((aligned(8)));
 };
 

@@ -98,6 +98,15 @@ bool kfx_barrier(void)
 	return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 }
 
+void kfx_nap(uint64_t ns)
+{
+	uint64_t until = kfx_now() + ns;
+	uint32_t never = 0;
+
+	while (kfx_now() < until)
+		kfx_sleep(&never, 0, until);
+}
+
 /* How many this process may run on: with one, spinning is in vain. */
 unsigned int kfx_cpus(void)
 {

@@ -64,6 +64,7 @@ unsigned int kfx_cpus(void);
 unsigned int kfx_spins(void);
 void kfx_barrier_init(void);
 bool kfx_barrier(void);
+void kfx_nap(uint64_t ns);
 int kfx_open(int dir, const char *path, int flags, mode_t mode);
 void kfx_close(int fd);
 int kfx_byte_lock(int fd, long long byte, bool wait);
