@@ -303,7 +303,7 @@ static inline bool kfx_hold_is_for(struct ksync_hold *hold, uint32_t index)
 
 /* The thread's hold of the primitive, or what is kept for it; or NULL. */
 static inline struct ksync_hold *kfx_hold_find(struct kfx_thread *t,
-					     uint32_t index)
+					       uint32_t index)
 {
 	if (t->last && kfx_hold_is_for(t->last, index))
 		return t->last;
@@ -395,8 +395,8 @@ bool kfx_lock_die(struct kfx_q *q, uint32_t id);
 int kfx_lock_consistent(struct ksync_object *base, uint32_t index);
 uint64_t kfx_lock_token(struct ksync_object *base, uint32_t index);
 void kfx_mutex_seen(union ksync_cell *cell);
-void kfx_fast_fill(struct ksync_object *base, uint32_t index,
-		   struct kfx_thread *t, struct ksync_hold *hold);
+void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
+			struct kfx_thread *t, struct ksync_hold *hold);
 
 /* The caller holds it now. @word: as it was when it was granted, or is. */
 static inline int kfx_lock_taken(union ksync_cell *cell, uint64_t word,
@@ -496,6 +496,16 @@ int kfx_sem_resize(struct ksync_object *base, uint32_t index, uint32_t max);
 static inline struct kfx_object *kfx_obj(struct ksync_object *base)
 {
 	return ((struct kfx_handle *)base)->obj;
+}
+
+/* What the thread needs for the fast path, for semaphores and wait groups. */
+static inline void kfx_fast_fill(struct ksync_object *base, uint32_t index)
+{
+	struct ksync_fast *f =
+		ksync_fast_claim(ksync_fast_tag(base->serial, index));
+
+	f->cell = &kfx_obj(base)->cells[index];
+	f->seen = kfx_load(&f->cell->state);
 }
 
 #endif /* KSYNC_BACKEND_FUTEX_H */

@@ -139,9 +139,9 @@ void kfx_mutex_seen(union ksync_cell *cell)
 	kfx_store_release(&more->seen, token);
 }
 
-/* What the thread needs for the fast path. */
-void kfx_fast_fill(struct ksync_object *base, uint32_t index,
-		   struct kfx_thread *t, struct ksync_hold *hold)
+/* What the thread needs for the fast path, for locks. */
+void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
+			struct kfx_thread *t, struct ksync_hold *hold)
 {
 	struct ksync_fast *f;
 

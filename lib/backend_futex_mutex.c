@@ -289,7 +289,7 @@ static int take(struct ksync_object *base, uint32_t index,
 		ret = kfx_hold_get(t, index, &hold);
 	if (ret)
 		return ret;
-	kfx_fast_fill(base, index, t, hold);
+	kfx_fast_fill_lock(base, index, t, hold);
 	if (kfx_load(&hold->key) & KFX_HELD_EXCL)
 		return relock(obj, &obj->cells[index], try);
 	/* Before the word can name us; the CAS is a full barrier. */

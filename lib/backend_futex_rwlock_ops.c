@@ -141,7 +141,7 @@ static int read_lock(struct ksync_object *base, uint32_t index,
 		return ret;
 	if (!t->reads)
 		kfx_hold_reads(t);
-	kfx_fast_fill(base, index, t, hold);
+	kfx_fast_fill_lock(base, index, t, hold);
 	kfx_q_init(&q, obj, index, t->id);
 	if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
 		return read_again(&q, hold, try);

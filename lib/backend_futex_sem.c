@@ -261,7 +261,9 @@ static int take(struct ksync_object *base, uint32_t index, uint32_t n,
 
 	if (!n)
 		return -EINVAL;
+	kfx_process_check_fork();
 	if (!tracked(obj)) {
+		kfx_fast_fill(base, index);
 		kfx_q_init(&q, obj, index, 0);
 		ret = take_plain(&q, n);
 		if (ret != -EAGAIN)
@@ -339,6 +341,7 @@ int kfx_sem_release(struct ksync_object *base, uint32_t index, uint32_t n)
 		if (!hold)
 			return -EPERM;
 	} else {
+		kfx_fast_fill(base, index);
 		ret = give_plain(&q, n);
 		if (ret != -EAGAIN)
 			return ret;

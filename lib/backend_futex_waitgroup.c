@@ -203,6 +203,7 @@ int kfx_waitgroup_add(struct ksync_object *base, uint32_t index, int32_t delta)
 	int ret;
 
 	kfx_process_check_fork();
+	kfx_fast_fill(base, index);
 	kfx_q_init(&q, obj, index, 0);
 	if (delta < 0)
 		hold = kfx_process_hold_find(obj, index);
@@ -292,6 +293,8 @@ int kfx_waitgroup_wait(struct ksync_object *base, uint32_t index,
 	struct kfx_q q;
 	int ret;
 
+	kfx_process_check_fork();
+	kfx_fast_fill(base, index);
 	kfx_q_init(&q, obj, index, 0);
 	*lost = 0;
 	/* Acquire: what the members did before they were done. */

@@ -95,8 +95,8 @@ static inline uint32_t ksync_fast_unread(struct ksync_lock_cell *cell,
 
 /*
  * semaphore: @n permits less. *@seen is what the word may be, and becomes what
- * it is; to read it first would cost as much as the atomic operation. Acquire:
- * what was done before the permits were released.
+ * it is; to read it first would cost as much as the atomic operation. False: not
+ * as far as was seen. Acquire: what was done before the permits were released.
  */
 static inline bool ksync_fast_acquire(struct ksync_sem_cell *cell,
 				      uint64_t *seen, uint32_t n)
@@ -137,6 +137,48 @@ static inline bool ksync_fast_release(struct ksync_sem_cell *cell,
 	}
 	*seen = word;
 	return false;
+}
+
+/* What keeps a wait group from being changed by plain arithmetic. */
+#define KSYNC_FAST_WG_FLAGS	(KSYNC_WG_LOSS | KSYNC_WG_WAITERS | 1ULL << 62)
+
+/*
+ * wait group: @delta members more, likewise. The round that ends is numbered by
+ * less than half of what there is room for; beyond, and with waiters, losses or
+ * bound members, the backend must do it. Acquire and release: who waits sees
+ * what all members did before they were done.
+ */
+static inline bool ksync_fast_add(struct ksync_waitgroup_cell *cell,
+				  uint64_t *seen, int32_t delta)
+{
+	uint64_t word = *seen, new;
+	int64_t count;
+
+	if (__atomic_load_n(&cell->bound, __ATOMIC_RELAXED))
+		return false;
+	do {
+		*seen = word;
+		count = (int64_t)(word & KSYNC_WG_COUNT) + delta;
+		if (count < 0 || count > KSYNC_COUNT_MAX)
+			return false;
+		new = word + (int64_t)delta;
+		if (!count)
+			new += KSYNC_WG_ROUND_ONE;
+		if ((word | new) & KSYNC_FAST_WG_FLAGS)
+			return false;
+	} while (!__atomic_compare_exchange_n(&cell->state, &word, new, false,
+					      __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+	*seen = new;
+	return true;
+}
+
+/* wait group: is nothing to be waited for, and nothing to be told? */
+static inline bool ksync_fast_over(struct ksync_waitgroup_cell *cell)
+{
+	/* Acquire: pairs with the release above. */
+	return !(__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) &
+		 (KSYNC_WG_COUNT | KSYNC_WG_LOSS));
 }
 
 /*
@@ -315,6 +357,20 @@ static inline bool ksync_fast_rwlock_unread(struct ksync_fast *f)
 	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
 			 __ATOMIC_RELAXED);
 	return false;
+}
+
+/* False: nothing was done, and the backend must try. */
+static inline bool ksync_fast_sem_acquire(struct ksync_fast *f, uint32_t n)
+{
+	struct ksync_sem_cell *cell = &f->cell->sem;
+
+	if (!ksync_fast_acquire(cell, &f->seen, n))
+		return false;
+	/* For statistics, which may miss one. */
+	__atomic_store_n(&cell->acquired,
+			 __atomic_load_n(&cell->acquired, __ATOMIC_RELAXED) + 1,
+			 __ATOMIC_RELAXED);
+	return true;
 }
 
 #endif /* KSYNC_FAST_H */
