@@ -27,6 +27,9 @@
 
 #include <linux/ksync.h>
 
+/* What is not the fast path, kept out of its way. */
+#define KSYNC_SLOW		__attribute__((noinline, cold))
+
 /* The place where the other side's barrier counts. */
 #define ksync_fast_barrier()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
@@ -92,8 +95,8 @@ static inline uint32_t ksync_fast_unread(struct ksync_lock_cell *cell,
 
 /*
  * semaphore: @n permits less. *@seen is what the word may be, and becomes what
- * it is; to read it first would cost as much as the atomic operation. Acquire:
- * what was done before the permits were released.
+ * it is; to read it first would cost as much as the atomic operation. False: not
+ * as far as was seen. Acquire: what was done before the permits were released.
  */
 static inline bool ksync_fast_acquire(struct ksync_sem_cell *cell,
 				      uint64_t *seen, uint32_t n)
@@ -134,6 +137,240 @@ static inline bool ksync_fast_release(struct ksync_sem_cell *cell,
 	}
 	*seen = word;
 	return false;
+}
+
+/* What keeps a wait group from being changed by plain arithmetic. */
+#define KSYNC_FAST_WG_FLAGS	(KSYNC_WG_LOSS | KSYNC_WG_WAITERS | 1ULL << 62)
+
+/*
+ * wait group: @delta members more, likewise. The round that ends is numbered by
+ * less than half of what there is room for; beyond, and with waiters, losses or
+ * bound members, the backend must do it. Acquire and release: who waits sees
+ * what all members did before they were done.
+ */
+static inline bool ksync_fast_add(struct ksync_waitgroup_cell *cell,
+				  uint64_t *seen, int32_t delta)
+{
+	uint64_t word = *seen, new;
+	int64_t count;
+
+	if (__atomic_load_n(&cell->bound, __ATOMIC_RELAXED))
+		return false;
+	do {
+		*seen = word;
+		count = (int64_t)(word & KSYNC_WG_COUNT) + delta;
+		if (count < 0 || count > KSYNC_COUNT_MAX)
+			return false;
+		new = word + (int64_t)delta;
+		if (!count)
+			new += KSYNC_WG_ROUND_ONE;
+		if ((word | new) & KSYNC_FAST_WG_FLAGS)
+			return false;
+	} while (!__atomic_compare_exchange_n(&cell->state, &word, new, false,
+					      __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+	*seen = new;
+	return true;
+}
+
+/* wait group: is nothing to be waited for, and nothing to be told? */
+static inline bool ksync_fast_over(struct ksync_waitgroup_cell *cell)
+{
+	/* Acquire: pairs with the release above. */
+	return !(__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) &
+		 (KSYNC_WG_COUNT | KSYNC_WG_LOSS));
+}
+
+/*
+ * A note of what a thread holds of a primitive, where it is found if the thread
+ * dies. It belongs to the backend, which may use more of it.
+ *
+ * key		says which primitive, and how it is held
+ * count	read holds beyond the first
+ * reads	read acquisitions
+ */
+struct ksync_hold {
+	uint32_t key;
+	uint32_t count;
+	uint32_t reads;
+	uint32_t round;
+};
+
+/*
+ * In the key: what is, or may be, held; or a read hold was withdrawn, but the
+ * backend has work to do.
+ */
+#define KSYNC_HOLD_LEFT	(1U << 29)
+#define KSYNC_HOLD_READ	(1U << 30)
+#define KSYNC_HOLD_EXCL	(1U << 31)
+
+/*
+ * What a thread remembers of a primitive that it used, so that a call needs no
+ * more than this and the handle. Filled in by the backend on its slow path.
+ *
+ * tag		that of the handle; 0: nothing
+ * cell		where the word is
+ * hold		mutex, rwlock: the thread's note
+ * seen		semaphore, wait group: the word as it was last seen
+ * id		what the word calls the thread
+ * idle		the key when nothing is held
+ *
+ * The key has EXCL from before the word can name the thread until after it let
+ * go, and READ while the thread reads.
+ */
+struct ksync_fast {
+	uint64_t tag;
+	union ksync_cell *cell;
+	union {
+		struct ksync_hold *hold;
+		uint64_t seen;
+	};
+	uint32_t id;
+	uint32_t idle;
+};
+
+/*
+ * A few of them for each thread, valid in an epoch of the process. A child is in
+ * another epoch, however it was made: the kernel wipes *ksync_fast_epoch. What
+ * a processor does after an atomic operation waits for it, so the way from a
+ * handle to these is short: the handle has the offset from the thread pointer,
+ * which is the same for all threads.
+ */
+#define KSYNC_FAST_NR	16U
+
+struct ksync_fast_self {
+	uint64_t epoch;
+	struct ksync_fast fast[KSYNC_FAST_NR];
+};
+
+extern __thread struct ksync_fast_self ksync_fast_self
+	__attribute__((tls_model("initial-exec")));
+extern uint64_t *ksync_fast_epoch;
+
+/* Tags are never reused, and not 0: serial numbers begin at 1. */
+static inline uint64_t ksync_fast_tag(uint64_t serial, uint32_t index)
+{
+	return serial << 20 | index;
+}
+
+static inline struct ksync_fast *ksync_fast_slot(uint64_t tag)
+{
+	return &ksync_fast_self.fast[(tag ^ tag >> 20) % KSYNC_FAST_NR];
+}
+
+static inline intptr_t ksync_fast_place(uint64_t tag)
+{
+	return (char *)ksync_fast_slot(tag) - (char *)__builtin_thread_pointer();
+}
+
+/* What the thread knows of the primitive, or NULL. */
+static inline struct ksync_fast *ksync_fast_find(uint64_t tag, intptr_t place)
+{
+	struct ksync_fast *f = (struct ksync_fast *)
+		((char *)__builtin_thread_pointer() + place);
+
+	if (f->tag != tag ||
+	    ksync_fast_self.epoch !=
+	    __atomic_load_n(ksync_fast_epoch, __ATOMIC_RELAXED))
+		return NULL;
+	return f;
+}
+
+/* fast.c: a place for the backend to fill in; the tag is there. */
+struct ksync_fast *ksync_fast_claim(uint64_t tag);
+
+/*
+ * Is the key @key? Not for the compiler to know: it would make the next one out
+ * of what was loaded, and the atomic operation would have to wait for that.
+ */
+static inline bool ksync_fast_key_is(struct ksync_hold *hold, uint32_t key)
+{
+	__asm__("" : "+r" (key));
+	return __atomic_load_n(&hold->key, __ATOMIC_RELAXED) == key;
+}
+
+/* False: nothing was done, and the backend must try. */
+static inline bool ksync_fast_mutex_lock(struct ksync_fast *f)
+{
+	struct ksync_lock_cell *cell = &f->cell->lock;
+
+	if (!ksync_fast_key_is(f->hold, f->idle))
+		return false;
+	__atomic_store_n(&f->hold->key, f->idle | KSYNC_HOLD_EXCL, __ATOMIC_RELAXED);
+	ksync_fast_barrier();
+	if (!ksync_fast_lock(cell, f->id)) {
+		__atomic_store_n(&f->hold->key, f->idle, __ATOMIC_RELAXED);
+		return false;
+	}
+	__atomic_store_n(&cell->token,
+			 __atomic_load_n(&cell->token, __ATOMIC_RELAXED) + 1,
+			 __ATOMIC_RELAXED);
+	return true;
+}
+
+/*
+ * False: the backend must do it, or the rest of it: the word may have let go,
+ * but the key says that its thread is not done.
+ */
+static inline bool ksync_fast_mutex_unlock(struct ksync_fast *f)
+{
+	struct ksync_lock_cell *cell = &f->cell->lock;
+
+	if (!ksync_fast_key_is(f->hold, f->idle | KSYNC_HOLD_EXCL) ||
+	    __atomic_load_n(&cell->ctl, __ATOMIC_RELAXED))
+		return false;
+	if (ksync_fast_unlock(cell))
+		return false;
+	__atomic_store_n(&f->hold->key, f->idle, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* False: the backend must do it; the key says if there is more to it. */
+static inline bool ksync_fast_rwlock_read(struct ksync_fast *f)
+{
+	struct ksync_hold *hold = f->hold;
+
+	if (!ksync_fast_key_is(hold, f->idle))
+		return false;
+	if (ksync_fast_read(&f->cell->lock, &hold->key,
+			    f->idle | KSYNC_HOLD_READ)) {
+		__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
+				 __ATOMIC_RELEASE);
+		return false;
+	}
+	__atomic_store_n(&hold->reads,
+			 __atomic_load_n(&hold->reads, __ATOMIC_RELAXED) + 1,
+			 __ATOMIC_RELAXED);
+	return true;
+}
+
+/* False: the backend must do it, or what the key says is left of it. */
+static inline bool ksync_fast_rwlock_unread(struct ksync_fast *f)
+{
+	struct ksync_hold *hold = f->hold;
+
+	if (!ksync_fast_key_is(hold, f->idle | KSYNC_HOLD_READ) ||
+	    __atomic_load_n(&hold->count, __ATOMIC_RELAXED))
+		return false;
+	if (!ksync_fast_unread(&f->cell->lock, &hold->key, f->idle))
+		return true;
+	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
+			 __ATOMIC_RELAXED);
+	return false;
+}
+
+/* False: nothing was done, and the backend must try. */
+static inline bool ksync_fast_sem_acquire(struct ksync_fast *f, uint32_t n)
+{
+	struct ksync_sem_cell *cell = &f->cell->sem;
+
+	if (!ksync_fast_acquire(cell, &f->seen, n))
+		return false;
+	/* For statistics, which may miss one. */
+	__atomic_store_n(&cell->acquired,
+			 __atomic_load_n(&cell->acquired, __ATOMIC_RELAXED) + 1,
+			 __ATOMIC_RELAXED);
+	return true;
 }
 
 #endif /* KSYNC_FAST_H */

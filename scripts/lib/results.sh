@@ -122,13 +122,13 @@ selftests_in_guest()
 		shift
 	done
 	[[ $k != debug-* ]] || run="run-debug"
-	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-10} guest_settings)
+	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-6} guest_settings)
 	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
 		--log "$log/$k-kernel.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
 		-- env KSYNC_CI=1 "KSYNC_DEEP=${KSYNC_DEEP:-}" \
-		KSYNC_STORM_SECONDS=6 "${settings[@]}" \
+		"${settings[@]}" \
 		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
 		tee "$log/$k.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
