@@ -207,6 +207,7 @@ struct run {
 	char message[160];
 };
 
+void catch_interrupts(void);
 enum outcome run_cell(const struct cell *c, const struct peer *p, struct run *r);
 /* For workloads: forks the workers and waits until all are ready. */
 int start_workers(const struct cell *c, struct shared *sh, struct set *s,

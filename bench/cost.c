@@ -20,7 +20,7 @@
 
 #define BATCHES	30
 #define PAIRS_IN_BATCH	500
-#define LOOPS	1000000UL
+#define LOOPS	50000UL
 
 /* Only what this thread takes counts, and the batch without a timer tick. */
 static int count_worker(struct worker *w)
@@ -56,12 +56,22 @@ static int run_instructions(const struct cell *c, struct shared *sh, struct set 
 /* One loop is a small whole number of instructions, if that is what counts. */
 static bool counts_instructions(void)
 {
-	uint64_t begin = own_cpu_ns();
+	uint64_t begin, ns, best = UINT64_MAX;
 	double each;
+	int i;
 
-	busy(LOOPS);
-	each = (double)(own_cpu_ns() - begin) / LOOPS;
-	return each > 1.9 && each < 5.1 && fabs(each - round(each)) < 0.02;
+	for (i = 0; i < BATCHES; i++) {
+		begin = own_cpu_ns();
+		busy(LOOPS);
+		ns = own_cpu_ns() - begin;
+		best = ns < best ? ns : best;
+	}
+	each = (double)best / LOOPS;
+	if (each > 1.9 && each < 5.1 && fabs(each - round(each)) < 0.02)
+		return true;
+	fprintf(stderr, "bench: this machine does not count instructions: a loop takes %.3f ns\n",
+		each);
+	return false;
 }
 
 static enum outcome count_pairs(const struct peer *p, enum kind k,
@@ -113,7 +123,7 @@ static int print_path(const struct peer *p, const char *path)
 
 	switch (count(p, path, &n, &r)) {
 	case RUN_OK:
-		printf("instructions\t%s\t%s\tinstructions\t%.1f\t%.1f\t%.1f\t1\t0\n",
+		printf("instructions\t%s\t%s\tinstructions\t%.0f\t%.0f\t%.0f\t1\t0\n",
 		       path, p->name, n, n, n);
 		return 0;
 	case RUN_ABSENT:
@@ -131,10 +141,8 @@ int print_costs(void)
 	const struct peer *const *peers = all_peers(&nr);
 	int failed = 0, kind;
 
-	if (!counts_instructions()) {
-		fprintf(stderr, "bench: this machine does not count instructions\n");
+	if (!counts_instructions())
 		return 2;
-	}
 	for (i = 0; i < nr; i++) {
 		for (kind = 0; kind < NR_KINDS; kind++)
 			if (peers[i]->pairs[kind])
@@ -186,7 +194,6 @@ int check_ceilings(const char *file)
 		return 2;
 	}
 	if (!counts_instructions()) {
-		fprintf(stderr, "bench: this machine does not count instructions\n");
 		fclose(f);
 		return 2;
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What this machine is, its clocks, and whether anybody disturbed a run. */
+#include <fcntl.h>
 #include <gnu/libc-version.h>
 #include <sched.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 
 #define CALIBRATION_LOOPS	200000UL
 #define CALIBRATIONS		25
+#define SETTLE_TRIES		40
+#define SETTLE_MS		20
 
 static cpu_set_t allowed;	/* at the start */
 static double ns_per_loop;	/* the best ever seen */
@@ -152,18 +155,49 @@ bool load_disturbed(const struct load *begin, uint64_t own_ns, bool alone)
 	return alone && own_ns < elapsed * 9 / 10;
 }
 
-uint64_t free_memory(void)
+/* Counters that each CPU keeps for itself are added up; root may ask for it. */
+static void refresh_counters(void)
 {
-	unsigned long long kib = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "r");
+	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
 
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		perror("/proc/sys/vm/stat_refresh");
+	close(fd);
+}
+
+/* Free pages, and those that CPUs have put by for their next allocation. */
+static uint64_t free_pages(void)
+{
+	unsigned long long nr, sum = 0;
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	char line[128];
+
+	refresh_counters();
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %llu kB", &kib) == 1)
-			break;
+		if (sscanf(line, " nr_free_pages %llu", &nr) == 1 ||
+		    sscanf(line, " count: %llu", &nr) == 1)
+			sum += nr;
 	if (f)
 		fclose(f);
-	return kib * 1024;
+	return sum;
+}
+
+/* What was closed a moment ago may still be on its way back. */
+uint64_t free_memory(void)
+{
+	uint64_t pages = free_pages(), before;
+	int i;
+
+	for (i = 0; i < SETTLE_TRIES; i++) {
+		sleep_ms(SETTLE_MS);
+		before = pages;
+		pages = free_pages();
+		if (pages == before)
+			break;
+	}
+	return pages * sysconf(_SC_PAGESIZE);
 }
 
 static void print_cpu(const char *prefix)

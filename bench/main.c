@@ -304,6 +304,7 @@ int main(int argc, char **argv)
 			return opt == 'h' ? 0 : 2;
 		}
 	}
+	catch_interrupts();
 	if (!o.repetitions)
 		o.repetitions = o.plan.quick ? 3 : 7;
 	if (o.repetitions > MAX_REPETITIONS)

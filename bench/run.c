@@ -25,6 +25,22 @@
 #define PATIENCE_MS	120000
 #define EXIT_ABSENT	77
 
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int sig)
+{
+	interrupted = sig;
+}
+
+/* Some objects outlive their processes, and must not outlive us. */
+void catch_interrupts(void)
+{
+	struct sigaction a = { .sa_handler = interrupt };
+
+	sigaction(SIGINT, &a, NULL);
+	sigaction(SIGTERM, &a, NULL);
+}
+
 int broken(struct shared *sh, const char *format, ...)
 {
 	va_list args;
@@ -189,6 +205,8 @@ static _Noreturn void lead(const struct cell *c, const struct peer *p,
 	struct set s;
 	int err;
 
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
 	/* The creation is itself what some cells measure. */
@@ -214,7 +232,7 @@ static int wait_for_leader(pid_t pid, struct rusage *usage)
 	pfd.fd = syscall(SYS_pidfd_open, pid, 0);
 	do {
 		nr = poll(&pfd, 1, PATIENCE_MS);
-	} while (nr < 0 && errno == EINTR);
+	} while (nr < 0 && errno == EINTR && !interrupted);
 	close(pfd.fd);
 	if (nr < 1)
 		kill(-pid, SIGKILL);
@@ -279,5 +297,7 @@ enum outcome run_cell(const struct cell *c, const struct peer *p, struct run *r)
 	outcome = judge(c, p, status, sh, r);
 	r->disturbed = load_disturbed(&load, cpu_ns(&usage), c->procs == 1);
 	munmap(sh, sizeof(*sh));
+	if (interrupted)
+		exit(128 + interrupted);
 	return outcome;
 }

@@ -64,7 +64,7 @@ class Data:
 
 def read_all(page):
     return {name: Data(os.path.join(page, name + ".tsv"))
-            for name in ("native", "emulated", "instructions")}
+            for name in ("native", "emulated", "instructions", "go")}
 
 
 def label(peer):
@@ -91,8 +91,8 @@ def label(peer):
         "ksync-futex-group": "ksync futex wait group",
         "ksync-kernel-group": "ksync kernel wait group",
         "ksync-guarded-group": "ksync guarded wait group",
-        "go-mutex": "Go sync.Mutex (threads)",
-        "go-rwmutex": "Go sync.RWMutex (threads)",
+        "go-mutex": "sync.Mutex",
+        "go-rwmutex": "sync.RWMutex",
     }
     return names.get(peer, peer.replace("ksync-", "ksync ").replace(
         "futex-", "futex ").replace("kernel-", "kernel ").replace(
