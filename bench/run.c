@@ -199,6 +199,13 @@ int run_for_a_while(const struct cell *c, struct shared *sh, struct set *s,
 	return err;
 }
 
+/* No such device, module or kind of object here, or not for us. */
+static bool means_absent(int err)
+{
+	return err == ENODEV || err == ENOENT || err == EOPNOTSUPP ||
+	       err == ENOSYS || err == EACCES;
+}
+
 static _Noreturn void lead(const struct cell *c, const struct peer *p,
 			   struct shared *sh)
 {
@@ -213,7 +220,7 @@ static _Noreturn void lead(const struct cell *c, const struct peer *p,
 	err = open_set(&s, p, sh->memory, MAX_LOCKS, c->permits);
 	if (err) {
 		broken(sh, "%s", strerror(err));
-		_exit(err == ENOMEM || err == EINVAL ? 1 : EXIT_ABSENT);
+		_exit(means_absent(err) ? EXIT_ABSENT : 1);
 	}
 	err = c->run(c, sh, &s);
 	if (p->destroy)
