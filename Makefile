@@ -11,12 +11,14 @@ build   := $(top)/build
 
 export KERNELS prefix DESTDIR
 
-.PHONY: all lib tools examples bench
-all: lib tools examples ## build library, tool and examples into build/
+.PHONY: all lib tools examples bench-program
+all: lib tools examples bench-program ## build library, tool, examples and benchmark into build/
 
-lib tools examples bench:
-	$(if $(wildcard $@/Makefile),@$(MAKE) --no-print-directory -C $@ O=$(build)/$@ LIB=$(build)/lib)
-tools examples bench: lib
+lib tools examples:
+	@$(MAKE) --no-print-directory -C $@ O=$(build)/$@ LIB=$(build)/lib
+bench-program:
+	@$(MAKE) --no-print-directory -C bench O=$(build)/bench LIB=$(build)/lib
+tools examples bench-program: lib
 
 .PHONY: module module-% module-check
 module: ## build the module for the running kernel, or for KDIR=
@@ -38,6 +40,10 @@ demo: ## see it work: processes are killed, nobody hangs
 
 test: ## prove it: style, unit tests, selftests on the host and in guests
 	@scripts/test
+
+.PHONY: bench
+bench: ## measure beside its peers, 15 minutes, for Documentation/performance; QUICK=1: one, for build/
+	@scripts/bench $(if $(QUICK),--quick)
 
 .PHONY: debug-kernels test-deep coverage
 debug-kernels: deps ## build the kernels with bug detectors in them, once

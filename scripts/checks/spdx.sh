@@ -22,7 +22,7 @@ expected()
 comment()
 {
 	case $1 in
-	*.c)		echo '// ' ;;
+	*.c|*.go)	echo '// ' ;;
 	*.h|*.map|*.pml)	echo '/\* ' ;;
 	*.md|*.svg)	echo '<!-- ' ;;
 	*.rst)		echo '\.\. ' ;;
