@@ -19,13 +19,12 @@ uint32_t kfx_users(struct kfx_object *obj)
 }
 
 /* Process and thread of a line, where their numbers mean something here. */
-static void show_holder(struct kfx_object *obj, uint32_t index, uint32_t id,
+static void show_holder(struct kfx_object *obj, uint64_t since, uint32_t id,
 			struct ksync_status *st)
 {
 	struct kfx_line *line = kfx_line(obj, id);
 	uint32_t slot = kfx_load(&line->owner) - 1;
 	uint64_t now = kfx_now_coarse();
-	uint64_t since = kfx_load(&obj->cells[index].lock.since);
 
 	st->held_ns = now > since ? now - since : 0;
 	if (slot >= KFX_SLOTS || !kfx_slot_alive(obj, slot))
@@ -71,7 +70,7 @@ static void lock_status(struct kfx_object *obj, uint32_t index,
 	st->acquisitions = st->token + kfx_load(&cell->shared);
 	st->contended = kfx_load(&cell->contended);
 	if (id)
-		show_holder(obj, index, id, st);
+		show_holder(obj, kfx_load(&cell->since), id, st);
 }
 
 /* Read holds, and the acquisitions that their lines have counted. */
@@ -149,6 +148,61 @@ static void sem_status(struct kfx_object *obj, uint32_t index,
 	st->contended = kfx_load(&cell->contended);
 }
 
+static void cond_status(struct kfx_object *obj, uint32_t index,
+			struct ksync_status *st)
+{
+	struct ksync_cond_cell *cell = &obj->cells[index].cond;
+	struct kfx_queue *queue = (void *)((char *)cell + KFX_QUEUE_AT);
+
+	st->waiters_shared = kfx_load(&queue->nr);
+	st->token = kfx_load(&cell->state) & KSYNC_COND_SIGNALS;
+	st->acquisitions = kfx_load(&cell->waits);
+	st->contended = kfx_load(&cell->moved);
+}
+
+static void barrier_status(struct kfx_object *obj, uint32_t index,
+			   struct ksync_status *st)
+{
+	struct ksync_barrier_cell *cell = &obj->cells[index].barrier;
+	uint64_t word = kfx_load(&cell->state);
+
+	st->value = word & KSYNC_BARRIER_ARRIVED;
+	st->max = kfx_load(&cell->parties);
+	st->readers = kfx_load(&cell->members);
+	st->token = (word & KSYNC_BARRIER_ROUND) / KSYNC_BARRIER_ROUND_ONE;
+	st->deaths = kfx_load(&cell->deaths);
+	st->lost = kfx_load(&cell->breaks);
+	st->acquisitions = kfx_load(&cell->waits);
+	st->contended = st->acquisitions;
+	if (word & KSYNC_BARRIER_BROKEN)
+		st->flags |= KSYNC_IS_BROKEN;
+	else if (st->value)
+		st->waiters_shared = count_round(obj, index, st->token);
+}
+
+static void once_status(struct kfx_object *obj, uint32_t index,
+			struct ksync_status *st)
+{
+	struct ksync_once_cell *cell = &obj->cells[index].once;
+	struct kfx_queue *queue = (void *)((char *)cell + KFX_QUEUE_AT);
+	uint64_t word = kfx_load(&cell->state);
+	uint32_t id = word & KSYNC_ONCE_ID;
+
+	st->waiters = kfx_load(&queue->nr);
+	st->held = id != 0;
+	if (word & KSYNC_ONCE_DONE)
+		st->flags |= KSYNC_IS_DONE;
+	if (word & KSYNC_ONCE_DEAD)
+		st->flags |= KSYNC_IS_INCONSISTENT;
+	st->token = (word & KSYNC_ONCE_RUNS) / KSYNC_ONCE_RUN;
+	st->deaths = kfx_load(&cell->deaths);
+	st->lost = kfx_load(&cell->abandoned);
+	st->acquisitions = kfx_load(&cell->completed);
+	st->contended = kfx_load(&cell->contended);
+	if (id)
+		show_holder(obj, kfx_load(&cell->since), id, st);
+}
+
 int kfx_status(struct kfx_object *obj, uint32_t index, struct ksync_status *st)
 {
 	memset(st, 0, sizeof(*st));
@@ -162,6 +216,15 @@ int kfx_status(struct kfx_object *obj, uint32_t index, struct ksync_status *st)
 		break;
 	case KSYNC_WAITGROUP:
 		waitgroup_status(obj, index, st);
+		break;
+	case KSYNC_COND:
+		cond_status(obj, index, st);
+		break;
+	case KSYNC_BARRIER:
+		barrier_status(obj, index, st);
+		break;
+	case KSYNC_ONCE:
+		once_status(obj, index, st);
 		break;
 	default:
 		sem_status(obj, index, st);

@@ -18,6 +18,10 @@ union ksync_args {
 	struct ksync_waitgroup_add_args add;
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
+	struct ksync_cond_wait_args cond;
+	struct ksync_barrier_wait_args barrier;
+	struct ksync_once_begin_args begin;
+	struct ksync_once_complete_args complete;
 };
 
 /**
@@ -91,6 +95,31 @@ static const struct ksync_command ksync_commands[] = {
 		      ksync_sem_release),
 	KSYNC_COMMAND(KSYNC_IOC_SEM_RESIZE, KSYNC_TYPE_SEM,
 		      ksync_sem_resize),
+
+	KSYNC_COMMAND(KSYNC_IOC_COND_WAIT, KSYNC_TYPE_COND,
+		      ksync_cond_wait),
+	KSYNC_COMMAND(KSYNC_IOC_COND_SIGNAL, KSYNC_TYPE_COND,
+		      ksync_cond_signal),
+	KSYNC_COMMAND(KSYNC_IOC_COND_BROADCAST, KSYNC_TYPE_COND,
+		      ksync_cond_broadcast),
+
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_WAIT, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_wait),
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_JOIN, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_join),
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_LEAVE, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_leave),
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_RESET, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_reset),
+
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_BEGIN, KSYNC_TYPE_ONCE,
+		      ksync_once_begin),
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_COMPLETE, KSYNC_TYPE_ONCE,
+		      ksync_once_complete),
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_ABANDON, KSYNC_TYPE_ONCE,
+		      ksync_once_abandon),
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_RESET, KSYNC_TYPE_ONCE,
+		      ksync_once_reset),
 };
 
 long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -117,7 +146,8 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (ret)
 		return ret;
 	ret = command->fn(obj, &args);
-	if ((_IOC_DIR(cmd) & _IOC_READ) && (!ret || ret == -EOWNERDEAD) &&
+	if ((_IOC_DIR(cmd) & _IOC_READ) &&
+	    (!ret || ret == -EOWNERDEAD || ret == -EALREADY) &&
 	    copy_to_user(user, &args, size))
 		return -EFAULT;
 	return ret;

@@ -96,29 +96,10 @@ static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
 	return ret == -EBUSY ? ksync_wait(q, &w, deadline) : ret;
 }
 
-static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
+/* The outcome of an acquisition: its hold is used, or given back. */
+int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
+		       struct ksync_hold *hold, int ret, bool waited)
 {
-	struct ksync_thread *thread = ksync_thread_get();
-	struct ksync_hold *hold;
-	bool waited = false;
-	u64 word;
-	int ret;
-
-	if (IS_ERR(thread))
-		return PTR_ERR(thread);
-	if (lock_word_id(ksync_cell_read(q->cell)) == thread->id)
-		return mutex_relock(q, try);
-	hold = ksync_hold_spare(thread);
-	if (!hold)
-		return -ENOMEM;
-
-	ret = ksync_update(q->cell, word,
-			   lock_word_acquire(&word, thread->id, false,
-					     mutex_in_order(q->obj)));
-	if (ret == -EBUSY && !try) {
-		ret = mutex_wait(q, thread->id, deadline);
-		waited = true;
-	}
 	if (!ksync_changed(ret)) {
 		ksync_hold_unuse(thread, hold);
 		return ret;
@@ -127,6 +108,39 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 			  KSYNC_HOLD_EXCLUSIVE);
 	ksync_lock_taken(q, waited);
 	return ret;
+}
+
+/* Somebody else's, or nobody's, and with a hold for it. */
+int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
+		     struct ksync_hold *hold, u64 deadline, bool try)
+{
+	bool waited = false;
+	u64 word;
+	int ret;
+
+	ret = ksync_update(q->cell, word,
+			   lock_word_acquire(&word, thread->id, false,
+					     mutex_in_order(q->obj)));
+	if (ret == -EBUSY && !try) {
+		ret = mutex_wait(q, thread->id, deadline);
+		waited = true;
+	}
+	return ksync_mutex_settle(q, thread, hold, ret, waited);
+}
+
+static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
+{
+	struct ksync_thread *thread = ksync_thread_get();
+	struct ksync_hold *hold;
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	if (lock_word_id(ksync_cell_read(q->cell)) == thread->id)
+		return mutex_relock(q, try);
+	hold = ksync_hold_spare(thread);
+	if (!hold)
+		return -ENOMEM;
+	return ksync_mutex_take(q, thread, hold, deadline, try);
 }
 
 /*

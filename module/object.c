@@ -29,6 +29,9 @@ static const struct ksync_ops *const ksync_all_ops[] = {
 	&ksync_rwlock_ops,
 	&ksync_waitgroup_ops,
 	&ksync_sem_ops,
+	&ksync_cond_ops,
+	&ksync_barrier_ops,
+	&ksync_once_ops,
 };
 
 const struct ksync_ops *ksync_ops_by_id(u32 id)
@@ -47,6 +50,8 @@ int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
 {
 	if (!ops || (flags & ~ops->flags) || !nr || nr > KSYNC_NR_MAX)
 		return -EINVAL;
+	if (ops->id == KSYNC_TYPE_BARRIER)
+		return value || !max || max > KSYNC_COUNT_MAX ? -EINVAL : 0;
 	if (ops->id != KSYNC_TYPE_SEM)
 		return value || max ? -EINVAL : 0;
 	return !max || max > KSYNC_COUNT_MAX || value > max ? -EINVAL : 0;

@@ -48,6 +48,9 @@ extern const struct ksync_ops ksync_mutex_ops;
 extern const struct ksync_ops ksync_rwlock_ops;
 extern const struct ksync_ops ksync_waitgroup_ops;
 extern const struct ksync_ops ksync_sem_ops;
+extern const struct ksync_ops ksync_cond_ops;
+extern const struct ksync_ops ksync_barrier_ops;
+extern const struct ksync_ops ksync_once_ops;
 
 /**
  * struct ksync_bucket - the waiters of some of an object's primitives
