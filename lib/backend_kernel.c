@@ -38,20 +38,19 @@ static_assert(KSYNC_FOREVER == KSYNC_DEADLINE_NONE, "deadlines");
 /* The one place that calls ioctl. */
 int ksync_kernel_command(int fd, unsigned long cmd, void *args)
 {
-	int saved = errno, err = 0;
+	int saved = errno, ret;
 
 	/*
 	 * The module begins again by itself after a signal; this is for what
 	 * may stand in between, such as a tracer. Deadlines are absolute.
 	 */
-	while (ioctl(fd, cmd, args) < 0) {
-		err = -errno;
-		if (err != -EINTR)
-			break;
-		err = 0;
-	}
+	do {
+		ret = ioctl(fd, cmd, args);
+		if (ret < 0)
+			ret = -errno;
+	} while (ret == -EINTR);
 	errno = saved;
-	return err;
+	return ret;
 }
 
 int ksync_kernel_object_command(struct ksync_object *obj, unsigned long cmd,

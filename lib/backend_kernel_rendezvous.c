@@ -54,15 +54,12 @@ int ksync_kernel_once_reset(struct ksync_object *obj, uint32_t index)
 int ksync_kernel_barrier_wait(struct ksync_object *obj, uint32_t index,
 			      uint64_t deadline, bool *serial)
 {
-	struct ksync_barrier_wait_args args = {
-		.index = index,
-		.deadline = deadline,
-	};
-	int err;
+	struct ksync_lock_args args = { .index = index, .deadline = deadline };
+	int ret;
 
-	err = ksync_kernel_object_command(obj, KSYNC_IOC_BARRIER_WAIT, &args);
-	*serial = !err && args.serial;
-	return err;
+	ret = ksync_kernel_object_command(obj, KSYNC_IOC_BARRIER_WAIT, &args);
+	*serial = ret > 0;
+	return ret > 0 ? 0 : ret;
 }
 
 int ksync_kernel_barrier_join(struct ksync_object *obj, uint32_t index)

@@ -122,15 +122,13 @@ static struct ksync_hold *barrier_enter(struct ksync_queue *q,
 int ksync_barrier_wait(struct ksync_object *obj, void *args)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_SHARED };
-	struct ksync_barrier_wait_args *a = args;
+	struct ksync_lock_args *a = args;
 	struct ksync_thread *thread;
 	struct ksync_hold *hold;
 	struct ksync_queue q;
 	int ret;
 
-	if (a->flags || a->pad)
-		return -EINVAL;
-	ret = ksync_queue_init(&q, obj, a->index);
+	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
 	if (ret)
 		return ret;
 	thread = ksync_thread_get();
@@ -142,9 +140,8 @@ int ksync_barrier_wait(struct ksync_object *obj, void *args)
 		hold = barrier_enter(&q, thread);
 	if (IS_ERR(hold))
 		return PTR_ERR(hold);
-	a->serial = !hold;
 	if (!hold)
-		return 0;
+		return 1;
 
 	w.round = hold->round;
 	ret = ksync_wait(&q, &w, a->deadline);

@@ -3,7 +3,8 @@
  * The commands, as the tables of ioctl.c and device.c name them.
  *
  * A command on an object gets its argument in kernel memory, and what it writes
- * there is copied back if the command says so. It returns 0 or an errno.
+ * there is copied back if the command says so. It returns an errno, or 0, or
+ * what the command documents.
  */
 #ifndef KSYNC_COMMANDS_H
 #define KSYNC_COMMANDS_H

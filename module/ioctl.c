@@ -19,7 +19,6 @@ union ksync_args {
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
 	struct ksync_cond_wait_args cond;
-	struct ksync_barrier_wait_args barrier;
 	struct ksync_once_begin_args begin;
 	struct ksync_once_complete_args complete;
 };
@@ -122,6 +121,14 @@ static const struct ksync_command ksync_commands[] = {
 		      ksync_once_reset),
 };
 
+/* Nothing that could still fail follows what cannot be undone. */
+static bool ksync_copies_back(const struct ksync_command *command, int ret)
+{
+	if (command->cmd == KSYNC_IOC_ONCE_BEGIN)
+		return ret == -EALREADY;
+	return !ret || ret == -EOWNERDEAD;
+}
+
 long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ksync_object *obj = file->private_data;
@@ -146,8 +153,7 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (ret)
 		return ret;
 	ret = command->fn(obj, &args);
-	if ((_IOC_DIR(cmd) & _IOC_READ) &&
-	    (!ret || ret == -EOWNERDEAD || ret == -EALREADY) &&
+	if ((_IOC_DIR(cmd) & _IOC_READ) && ksync_copies_back(command, ret) &&
 	    copy_to_user(user, &args, size))
 		return -EFAULT;
 	return ret;

@@ -50,6 +50,9 @@ union uapi_args {
 	struct ksync_waitgroup_add_args add;
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
+	struct ksync_cond_wait_args cond;
+	struct ksync_once_begin_args begin;
+	struct ksync_once_complete_args complete;
 };
 
 struct call {
@@ -248,7 +251,7 @@ static inline struct call open_call(int dev, const char *name, __u32 type,
 
 	c.arg.open.type = type;
 	c.arg.open.nr = 1;
-	if (type == KSYNC_TYPE_SEM)
+	if (type == KSYNC_TYPE_SEM || type == KSYNC_TYPE_BARRIER)
 		c.arg.open.max = 1;
 	c.arg.open.fd = KSYNC_NO_FD;
 	c.arg.open.how = how;

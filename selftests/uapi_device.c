@@ -29,13 +29,17 @@ FIXTURE_TEARDOWN(device)
 
 static const struct kind {
 	const char *name;
-	__u32 type, flags, max;
+	__u32 type, flags, max, value;
 } kinds[] = {
 	{ "mutex", KSYNC_TYPE_MUTEX,
-	  KSYNC_F_GUARDED | KSYNC_F_RECURSIVE | KSYNC_F_FIFO, 0 },
-	{ "rwlock", KSYNC_TYPE_RWLOCK, KSYNC_F_GUARDED, 0 },
-	{ "waitgroup", KSYNC_TYPE_WAITGROUP, KSYNC_F_GUARDED, 0 },
-	{ "semaphore", KSYNC_TYPE_SEM, KSYNC_F_GUARDED | KSYNC_F_TRACKED, 7 },
+	  KSYNC_F_GUARDED | KSYNC_F_RECURSIVE | KSYNC_F_FIFO, 0, 0 },
+	{ "rwlock", KSYNC_TYPE_RWLOCK, KSYNC_F_GUARDED, 0, 0 },
+	{ "waitgroup", KSYNC_TYPE_WAITGROUP, KSYNC_F_GUARDED, 0, 0 },
+	{ "semaphore", KSYNC_TYPE_SEM, KSYNC_F_GUARDED | KSYNC_F_TRACKED, 7,
+	  7 },
+	{ "cond", KSYNC_TYPE_COND, KSYNC_F_GUARDED, 0, 0 },
+	{ "barrier", KSYNC_TYPE_BARRIER, KSYNC_F_GUARDED, 7, 0 },
+	{ "once", KSYNC_TYPE_ONCE, KSYNC_F_GUARDED, 0, 0 },
 };
 
 static int create_kind(int dev, const struct kind *k, __u32 flags, __u32 nr)
@@ -43,7 +47,7 @@ static int create_kind(int dev, const struct kind *k, __u32 flags, __u32 nr)
 	struct call c = create_call(dev, k->type, flags, nr);
 	int ret;
 
-	c.arg.create.value = k->max;
+	c.arg.create.value = k->value;
 	c.arg.create.max = k->max;
 	ret = call_run(&c);
 	return ret ?: c.arg.create.fd;
@@ -92,7 +96,7 @@ TEST_F(device, makes_every_kind_with_every_flag)
 			EXPECT_EQ(1, o.users);
 			EXPECT_EQ(0, o.reserved);
 			EXPECT_EQ(0, o.name[0]);
-			EXPECT_EQ(kinds[i].max, status_of(fd, 4).value);
+			EXPECT_EQ(kinds[i].value, status_of(fd, 4).value);
 			EXPECT_EQ(kinds[i].max, status_of(fd, 4).max);
 			close(fd);
 		}

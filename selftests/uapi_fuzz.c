@@ -11,7 +11,7 @@
 #include "uapi_peer.h"
 
 #define PROCESSES	5
-#define SHARED		9	/* descriptors that all of them have */
+#define SHARED		17	/* descriptors that all of them have */
 #define OWN		8	/* that each process may make for itself */
 #define NR		4	/* primitives in an object */
 #define ERRNOS		160
@@ -35,6 +35,7 @@ static bool in_contract(int error)
 {
 	switch (error) {
 	case 0:
+	case EALREADY: case EPIPE:
 	case EBADF: case ENOTTY: case EFAULT: case EINVAL: case E2BIG:
 	case ENOMEM: case EBUSY: case ETIMEDOUT: case EOWNERDEAD:
 	case ENOTRECOVERABLE: case EDEADLK: case EPERM: case EOVERFLOW:
@@ -94,13 +95,15 @@ static void fill(struct fuzzer *f, const struct command *k,
 	switch (k->cmd) {
 	case KSYNC_IOC_DEV_CREATE:
 	case KSYNC_IOC_DEV_OPEN:
-		a->create.type = 1 + rnd(f, 4);
+		a->create.type = 1 + rnd(f, KSYNC_TYPE_ONCE);
 		a->create.flags = one_in(f, 2) ? rnd(f, 16) : 0;
 		a->create.nr = 1 + rnd(f, NR);
 		if (a->create.type == KSYNC_TYPE_SEM) {
 			a->create.max = 1 + rnd(f, 4);
 			a->create.value = a->create.max;
 		}
+		if (a->create.type == KSYNC_TYPE_BARRIER)
+			a->create.max = 1 + rnd(f, 3);
 		if (k->cmd == KSYNC_IOC_DEV_CREATE)
 			break;
 		a->open.how = rnd(f, 4);
@@ -125,6 +128,14 @@ static void fill(struct fuzzer *f, const struct command *k,
 	case KSYNC_IOC_SEM_RESIZE:
 		a->sem.count = 1 + rnd(f, 3);
 		break;
+	case KSYNC_IOC_COND_WAIT:
+		a->cond.mutex = shared[2 * MUTEX_FD - rnd(f, 2)];
+		a->cond.mutex_index = rnd(f, NR);
+		/* Most have the mutex. */
+		if (!one_in(f, 4))
+			me(at(a->cond.mutex_index,
+			      mutex_lock(a->cond.mutex, short_wait(f))));
+		break;
 	}
 	if (one_in(f, 8))
 		((__u32 *)a)[rnd(f, _IOC_SIZE(k->cmd) / 4)] = boundary(f);
@@ -136,7 +147,12 @@ static void fill(struct fuzzer *f, const struct command *k,
 	case KSYNC_IOC_RWLOCK_RDLOCK:
 	case KSYNC_IOC_RWLOCK_WRLOCK:
 	case KSYNC_IOC_WAITGROUP_WAIT:
+	case KSYNC_IOC_BARRIER_WAIT:
+	case KSYNC_IOC_ONCE_BEGIN:
 		a->lock.deadline = short_wait(f);
+		break;
+	case KSYNC_IOC_COND_WAIT:
+		a->cond.deadline = short_wait(f);
 		break;
 	case KSYNC_IOC_SEM_ACQUIRE:
 		a->sem.deadline = short_wait(f);
@@ -313,7 +329,9 @@ static int make_shared(int dev)
 {
 	int i;
 
-	shared[0] = dev;
+	/* Also in place of types that there are none of. */
+	for (i = 0; i < SHARED; i++)
+		shared[i] = dev;
 	for (i = 0; i < 2; i++) {
 		__u32 guarded = i ? KSYNC_F_GUARDED : 0;
 		struct call c = create_call(dev, KSYNC_TYPE_SEM, KSYNC_F_TRACKED
@@ -331,6 +349,12 @@ static int make_shared(int dev)
 			create(dev, KSYNC_TYPE_RWLOCK, guarded, NR);
 		shared[2 * KSYNC_TYPE_WAITGROUP - i] =
 			create(dev, KSYNC_TYPE_WAITGROUP, guarded, NR);
+		shared[2 * KSYNC_TYPE_COND - i] =
+			create(dev, KSYNC_TYPE_COND, guarded, NR);
+		shared[2 * KSYNC_TYPE_BARRIER - i] =
+			create_barrier(dev, guarded, NR, 2 + i);
+		shared[2 * KSYNC_TYPE_ONCE - i] =
+			create(dev, KSYNC_TYPE_ONCE, guarded, NR);
 	}
 	for (i = 0; i < SHARED; i++)
 		if (shared[i] < 0)
@@ -387,6 +411,10 @@ TEST_F_TIMEOUT(fuzz, everything, 1000)
 		int rwlock = shared[2 * KSYNC_TYPE_RWLOCK - (i & 1)];
 		int wg = shared[2 * KSYNC_TYPE_WAITGROUP - (i & 1)];
 		int sem = shared[2 * KSYNC_TYPE_SEM - (i & 1)];
+		int cond = shared[2 * KSYNC_TYPE_COND - (i & 1)];
+		int barrier = shared[2 * KSYNC_TYPE_BARRIER - (i & 1)];
+		int once = shared[2 * KSYNC_TYPE_ONCE - (i & 1)];
+		int ret;
 
 		EXPECT_TRUE(queued_at(mutex, at_, 0, 0));
 		EXPECT_TRUE(usable(me(at(at_, mutex_lock(mutex, soon())))));
@@ -396,9 +424,16 @@ TEST_F_TIMEOUT(fuzz, everything, 1000)
 		EXPECT_TRUE(queued_at(sem, at_, 0, 0));
 		EXPECT_EQ(status_of(sem, at_).max, status_of(sem, at_).value);
 		EXPECT_TRUE(queued_at(wg, at_, 0, 0));
+		EXPECT_TRUE(queued_at(cond, at_, 0, 0));
+		EXPECT_TRUE(queued_at(barrier, at_, 0, 0));
+		EXPECT_EQ(0, status_of(barrier, at_).readers);
+		EXPECT_TRUE(queued_at(once, at_, 0, 0));
+		ret = me(at(at_, once_begin(once, soon())));
+		EXPECT_TRUE(usable(ret) || ret == -EALREADY);
 	}
 	for (i = 1; i < SHARED; i++)
-		close(shared[i]);
+		if (shared[i] != dev)
+			close(shared[i]);
 	EXPECT_TRUE(UNTIL(device_info(dev).objects == before));
 	close(dev);
 }

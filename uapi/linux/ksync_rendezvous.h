@@ -130,7 +130,8 @@ struct ksync_cond_cell {
  * @index: in: which
  * @flags: in: zero
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
- * @result: out, with EALREADY: what the run that completed gave
+ * @result: out, with EALREADY: what the run that completed gave; otherwise it
+ *          is not written
  *
  * 0 or EOWNERDEAD: the calling thread runs it now, and ends that with COMPLETE
  * or ABANDON; EOWNERDEAD when a runner died and nobody has completed since.
@@ -161,17 +162,12 @@ struct ksync_once_complete_args {
 	__u64 result;
 };
 
-/**
- * struct ksync_barrier_wait_args - KSYNC_IOC_BARRIER_WAIT
- * @index: in: which
- * @flags: in: zero
- * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
- * @serial: out: 1 for the party of each round that arrived last, otherwise 0
- * @pad: in: zero
- *
- * The calling thread arrives, and waits until all parties have. EPIPE: the
- * barrier is broken, or broke during the wait. ETIMEDOUT: the caller has just
- * broken it. A thread that dies after it has arrived breaks it, too.
+/*
+ * BARRIER_WAIT, with struct ksync_lock_args: the calling thread arrives, and
+ * waits until all parties have. It returns 1 to the party of each round that
+ * arrived last, and 0 to the others. EPIPE: the barrier is broken, or broke
+ * during the wait. ETIMEDOUT: the caller has just broken it. A thread that dies
+ * after it has arrived breaks it, too.
  *
  * JOIN, LEAVE and RESET take struct ksync_index_args. With JOIN the calling
  * process becomes a member, whose end, by death, execve or LEAVE, breaks the
@@ -179,13 +175,6 @@ struct ksync_once_complete_args {
  * members as parties. LEAVE: EPERM for who is none. RESET makes a broken
  * barrier usable; parties that wait get EPIPE.
  */
-struct ksync_barrier_wait_args {
-	__u32 index;
-	__u32 flags;
-	__u64 deadline;
-	__u32 serial;
-	__u32 pad;
-};
 
 /**
  * struct ksync_cond_wait_args - KSYNC_IOC_COND_WAIT
@@ -218,7 +207,7 @@ struct ksync_cond_wait_args {
 #define KSYNC_IOC_COND_SIGNAL	_IOW(KSYNC_IOC_MAGIC, 0x71, struct ksync_index_args)
 #define KSYNC_IOC_COND_BROADCAST _IOW(KSYNC_IOC_MAGIC, 0x72, struct ksync_index_args)
 
-#define KSYNC_IOC_BARRIER_WAIT	_IOWR(KSYNC_IOC_MAGIC, 0x80, struct ksync_barrier_wait_args)
+#define KSYNC_IOC_BARRIER_WAIT	_IOW(KSYNC_IOC_MAGIC, 0x80, struct ksync_lock_args)
 #define KSYNC_IOC_BARRIER_JOIN	_IOW(KSYNC_IOC_MAGIC, 0x81, struct ksync_index_args)
 #define KSYNC_IOC_BARRIER_LEAVE	_IOW(KSYNC_IOC_MAGIC, 0x82, struct ksync_index_args)
 #define KSYNC_IOC_BARRIER_RESET	_IOW(KSYNC_IOC_MAGIC, 0x83, struct ksync_index_args)
