@@ -5,13 +5,14 @@
  * handles.
  *
  *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
+ *	cond.c barrier.c once.c
  *	        |
  *	object.c	handles, create/open/import/close for all types
  *	query.c		what goes by name, or concerns the library as a whole
  *	        |
  *	backend.h	this interface; backend.c chooses one for the process
  *	    /        \
- *	backend_kernel.c   backend_futex*.c
+ *	backend_kernel*.c  backend_futex*.c
  *
  * Every function returns 0 or a negative errno with the meaning that ksync.h
  * gives it. Indexes are below obj->nr, specs are valid, names well-formed,
@@ -109,6 +110,28 @@ struct ksync_ops {
 	int (*sem_value)(struct ksync_object *obj, uint32_t index);
 	int (*sem_resize)(struct ksync_object *obj, uint32_t index,
 			  uint32_t max);
+
+	/* @mutex is of the same backend. */
+	int (*cond_wait)(struct ksync_object *obj, uint32_t index,
+			 struct ksync_object *mutex, uint32_t mutex_index,
+			 uint64_t deadline);
+	int (*cond_signal)(struct ksync_object *obj, uint32_t index);
+	int (*cond_broadcast)(struct ksync_object *obj, uint32_t index);
+
+	/* *serial is set with 0. */
+	int (*barrier_wait)(struct ksync_object *obj, uint32_t index,
+			    uint64_t deadline, bool *serial);
+	int (*barrier_join)(struct ksync_object *obj, uint32_t index);
+	int (*barrier_leave)(struct ksync_object *obj, uint32_t index);
+	int (*barrier_reset)(struct ksync_object *obj, uint32_t index);
+
+	/* *result is set with -EALREADY. */
+	int (*once_begin)(struct ksync_object *obj, uint32_t index,
+			  uint64_t deadline, uint64_t *result);
+	int (*once_complete)(struct ksync_object *obj, uint32_t index,
+			     uint64_t result);
+	int (*once_abandon)(struct ksync_object *obj, uint32_t index);
+	int (*once_reset)(struct ksync_object *obj, uint32_t index);
 };
 
 extern const struct ksync_ops ksync_kernel_ops;

@@ -5,6 +5,7 @@
  *
  *	backend_futex.c		the table; create, import, close
  *	  _mutex _rwlock _rwlock_ops _waitgroup _sem	the primitives
+ *	  _cond _barrier _once				likewise
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
  *	  _thread		threads and their lines
@@ -202,7 +203,8 @@ struct kfx_type {
 };
 
 extern const struct kfx_type kfx_mutex_type, kfx_rwlock_type,
-	kfx_waitgroup_type, kfx_sem_type;
+	kfx_waitgroup_type, kfx_sem_type, kfx_cond_type, kfx_barrier_type,
+	kfx_once_type;
 
 /* backend_futex_process.c */
 extern pthread_mutex_t kfx_lock;
@@ -492,6 +494,22 @@ int kfx_sem_tryacquire(struct ksync_object *base, uint32_t index, uint32_t n);
 int kfx_sem_release(struct ksync_object *base, uint32_t index, uint32_t n);
 int kfx_sem_value(struct ksync_object *base, uint32_t index);
 int kfx_sem_resize(struct ksync_object *base, uint32_t index, uint32_t max);
+int kfx_cond_wait(struct ksync_object *base, uint32_t index,
+		  struct ksync_object *mutex, uint32_t mutex_index,
+		  uint64_t deadline);
+int kfx_cond_signal(struct ksync_object *base, uint32_t index);
+int kfx_cond_broadcast(struct ksync_object *base, uint32_t index);
+int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
+		     uint64_t deadline, bool *serial);
+int kfx_barrier_join(struct ksync_object *base, uint32_t index);
+int kfx_barrier_leave(struct ksync_object *base, uint32_t index);
+int kfx_barrier_reset(struct ksync_object *base, uint32_t index);
+int kfx_once_begin(struct ksync_object *base, uint32_t index, uint64_t deadline,
+		   uint64_t *result);
+int kfx_once_complete(struct ksync_object *base, uint32_t index,
+		      uint64_t result);
+int kfx_once_abandon(struct ksync_object *base, uint32_t index);
+int kfx_once_reset(struct ksync_object *base, uint32_t index);
 
 static inline struct kfx_object *kfx_obj(struct ksync_object *base)
 {

@@ -70,15 +70,20 @@ static bool exceeds_limit(size_t size)
 	       limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < size;
 }
 
-static int init_sems(int fd, const struct ksync_spec *spec)
+/* Cells that do not begin with zeros. */
+static int init_cells(int fd, const struct ksync_spec *spec)
 {
 	union ksync_cell cells[64] = { 0 };
 	uint32_t i, n;
 	int ret = 0;
 
-	for (i = 0; i < 64; i++)
-		cells[i].state = (uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT |
-				 spec->value;
+	for (i = 0; i < 64; i++) {
+		if (spec->type == KSYNC_SEM)
+			cells[i].state = spec->value |
+				(uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT;
+		else
+			cells[i].barrier.parties = spec->max;
+	}
 	for (i = 0; i < spec->nr && !ret; i += n) {
 		n = spec->nr - i < 64 ? spec->nr - i : 64;
 		ret = write_at(fd, cells, n * sizeof(cells[0]),
@@ -116,8 +121,8 @@ int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
 		ret = allocate(fd, KFX_CELLS_AT,
 			       kfx_lines_at(spec->nr) - KFX_CELLS_AT);
 	}
-	if (!ret && spec->type == KSYNC_SEM)
-		ret = init_sems(fd, spec);
+	if (!ret && (spec->type == KSYNC_SEM || spec->type == KSYNC_BARRIER))
+		ret = init_cells(fd, spec);
 	if (getrandom(&header.nonce, sizeof(header.nonce), GRND_NONBLOCK) < 0)
 		header.nonce = kfx_now();
 	/* Last the magic, which says that the rest is there. */
@@ -126,6 +131,21 @@ int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
 	if (!ret)
 		ret = write_at(fd, &magic, sizeof(magic), 0);
 	return ret;
+}
+
+static const struct kfx_type *const types[] = {
+	[KSYNC_MUTEX]		= &kfx_mutex_type,
+	[KSYNC_RWLOCK]		= &kfx_rwlock_type,
+	[KSYNC_WAITGROUP]	= &kfx_waitgroup_type,
+	[KSYNC_SEM]		= &kfx_sem_type,
+	[KSYNC_COND]		= &kfx_cond_type,
+	[KSYNC_BARRIER]		= &kfx_barrier_type,
+	[KSYNC_ONCE]		= &kfx_once_type,
+};
+
+static bool type_is_known(uint32_t type)
+{
+	return type < sizeof(types) / sizeof(types[0]) && types[type];
 }
 
 /* -EINVAL: not an object, or not yet. */
@@ -139,20 +159,13 @@ int kfx_file_check(int fd, struct kfx_header *header)
 	    pread(fd, header, sizeof(*header), 0) != sizeof(*header))
 		return -EINVAL;
 	if (header->magic != KFX_MAGIC || header->version != KFX_VERSION ||
-	    header->type < KSYNC_MUTEX || header->type > KSYNC_SEM ||
+	    !type_is_known(header->type) ||
 	    !header->nr || header->nr > KSYNC_NR_LIMIT ||
 	    header->name[KSYNC_NAME_LEN - 1] || strchr(header->name, '/') ||
 	    (uint64_t)st.st_size < kfx_file_size(header->nr))
 		return -EINVAL;
 	return 0;
 }
-
-static const struct kfx_type *const types[] = {
-	[KSYNC_MUTEX]		= &kfx_mutex_type,
-	[KSYNC_RWLOCK]		= &kfx_rwlock_type,
-	[KSYNC_WAITGROUP]	= &kfx_waitgroup_type,
-	[KSYNC_SEM]		= &kfx_sem_type,
-};
 
 /*
  * Fills in what the object is, and maps it. The header is read once: it may

@@ -166,6 +166,7 @@ enum kfx_want {
 	KFX_WANT_READ,
 	KFX_WANT_PERMITS,
 	KFX_WANT_ROUND,		/* never in a queue */
+	KFX_WANT_SIGNAL,
 };
 
 enum kfx_line_kind {
@@ -196,7 +197,8 @@ enum kfx_line_kind {
  * hold		offset of the hold that a grant fills
  * next, prev	q: neighbours in the queue, 0 for none
  * nudged	q: woken to try; the thread clears it when it failed
- * lost		q: members that the round has lost
+ * lost		q: members that the round has lost; barrier: 1 if it was broken;
+ *		once: with n, the result
  *
  * The queue lock:
  *
@@ -282,6 +284,12 @@ struct kfx_mutex_more {
 #define KFX_WG_FROZEN	(1ULL << 62)
 #define KFX_WG_ROUND	(KSYNC_WG_ROUND & ~KFX_WG_FROZEN)
 
+/*
+ * Barrier: BROKEN once more, in the half of the word that is slept on. Where
+ * the kernel has a zero.
+ */
+#define KFX_BARRIER_BROKEN	(KSYNC_BARRIER_BROKEN | 1ULL << 63)
+
 #define KFX_SLOTS_AT	((size_t)KFX_PAGE)
 #define KFX_CELLS_AT	(KFX_SLOTS_AT + KFX_SLOTS * sizeof(struct kfx_slot))
 
@@ -313,6 +321,12 @@ static_assert(offsetof(struct ksync_lock_cell, reserved) <= KFX_QUEUE_AT,
 static_assert(offsetof(struct ksync_waitgroup_cell, reserved) <= KFX_QUEUE_AT,
 	      "likewise");
 static_assert(offsetof(struct ksync_sem_cell, reserved) <= KFX_QUEUE_AT,
+	      "likewise");
+static_assert(offsetof(struct ksync_cond_cell, reserved) <= KFX_QUEUE_AT,
+	      "likewise");
+static_assert(offsetof(struct ksync_barrier_cell, reserved) <= KFX_QUEUE_AT,
+	      "likewise");
+static_assert(offsetof(struct ksync_once_cell, reserved) <= KFX_QUEUE_AT,
 	      "likewise");
 
 #endif /* KSYNC_BACKEND_FUTEX_LAYOUT_H */

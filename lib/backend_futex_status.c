@@ -19,19 +19,13 @@ uint32_t kfx_users(struct kfx_object *obj)
 }
 
 /* Process and thread of a line, where their numbers mean something here. */
-static void show_holder(struct kfx_object *obj, uint32_t index, uint32_t id,
+static void show_holder(struct kfx_object *obj, uint64_t since, uint32_t id,
 			struct ksync_status *st)
 {
 	struct kfx_line *line = kfx_line(obj, id);
 	uint32_t slot = kfx_load(&line->owner) - 1;
-	union ksync_cell *cell = &obj->cells[index];
-	uint64_t since = kfx_load(&cell->lock.since);
 	uint64_t now = kfx_now_coarse();
 
-	if (obj->type == KSYNC_MUTEX &&
-	    kfx_load_acquire(&kfx_mutex_more(cell)->seen) !=
-	    (uint32_t)kfx_load(&cell->lock.token))
-		since = now;
 	st->held_ns = now > since ? now - since : 0;
 	if (slot >= KFX_SLOTS || !kfx_slot_alive(obj, slot))
 		return;
@@ -39,6 +33,16 @@ static void show_holder(struct kfx_object *obj, uint32_t index, uint32_t id,
 	st->holder_tid = kfx_load(&line->tid);
 	kfx_pid_translate(kfx_load(&obj->slots[slot].pidns), &st->holder_pid,
 			  &st->holder_tid);
+}
+
+/* Since when a lock is held, as far as anybody has looked at the clock. */
+static uint64_t held_since(struct kfx_object *obj, union ksync_cell *cell)
+{
+	if (obj->type == KSYNC_MUTEX &&
+	    kfx_load_acquire(&kfx_mutex_more(cell)->seen) !=
+	    (uint32_t)kfx_load(&cell->lock.token))
+		return kfx_now_coarse();
+	return kfx_load(&cell->lock.since);
 }
 
 /* The id in the word, if it is more than an attempt. */
@@ -76,7 +80,7 @@ static void lock_status(struct kfx_object *obj, uint32_t index,
 	st->acquisitions = st->token;
 	st->contended = kfx_load(&cell->contended);
 	if (id)
-		show_holder(obj, index, id, st);
+		show_holder(obj, held_since(obj, &obj->cells[index]), id, st);
 }
 
 /* Read holds, and the acquisitions that their lines have counted. */
@@ -155,6 +159,61 @@ static void sem_status(struct kfx_object *obj, uint32_t index,
 	st->contended = kfx_load(&cell->contended);
 }
 
+static void cond_status(struct kfx_object *obj, uint32_t index,
+			struct ksync_status *st)
+{
+	struct ksync_cond_cell *cell = &obj->cells[index].cond;
+	struct kfx_queue *queue = (void *)((char *)cell + KFX_QUEUE_AT);
+
+	st->waiters_shared = kfx_load(&queue->nr);
+	st->token = kfx_load(&cell->state) & KSYNC_COND_SIGNALS;
+	st->acquisitions = kfx_load(&cell->waits);
+	st->contended = kfx_load(&cell->moved);
+}
+
+static void barrier_status(struct kfx_object *obj, uint32_t index,
+			   struct ksync_status *st)
+{
+	struct ksync_barrier_cell *cell = &obj->cells[index].barrier;
+	uint64_t word = kfx_load(&cell->state);
+
+	st->value = word & KSYNC_BARRIER_ARRIVED;
+	st->max = kfx_load(&cell->parties);
+	st->readers = kfx_load(&cell->members);
+	st->token = (word & KSYNC_BARRIER_ROUND) / KSYNC_BARRIER_ROUND_ONE;
+	st->deaths = kfx_load(&cell->deaths);
+	st->lost = kfx_load(&cell->breaks);
+	st->acquisitions = kfx_load(&cell->waits);
+	st->contended = st->acquisitions;
+	if (word & KSYNC_BARRIER_BROKEN)
+		st->flags |= KSYNC_IS_BROKEN;
+	else if (st->value)
+		st->waiters_shared = count_round(obj, index, st->token);
+}
+
+static void once_status(struct kfx_object *obj, uint32_t index,
+			struct ksync_status *st)
+{
+	struct ksync_once_cell *cell = &obj->cells[index].once;
+	struct kfx_queue *queue = (void *)((char *)cell + KFX_QUEUE_AT);
+	uint64_t word = kfx_load(&cell->state);
+	uint32_t id = word & KSYNC_ONCE_ID;
+
+	st->waiters = kfx_load(&queue->nr);
+	st->held = id != 0;
+	if (word & KSYNC_ONCE_DONE)
+		st->flags |= KSYNC_IS_DONE;
+	if (word & KSYNC_ONCE_DEAD)
+		st->flags |= KSYNC_IS_INCONSISTENT;
+	st->token = (word & KSYNC_ONCE_RUNS) / KSYNC_ONCE_RUN;
+	st->deaths = kfx_load(&cell->deaths);
+	st->lost = kfx_load(&cell->abandoned);
+	st->acquisitions = kfx_load(&cell->completed);
+	st->contended = kfx_load(&cell->contended);
+	if (id)
+		show_holder(obj, kfx_load(&cell->since), id, st);
+}
+
 int kfx_status(struct kfx_object *obj, uint32_t index, struct ksync_status *st)
 {
 	memset(st, 0, sizeof(*st));
@@ -168,6 +227,15 @@ int kfx_status(struct kfx_object *obj, uint32_t index, struct ksync_status *st)
 		break;
 	case KSYNC_WAITGROUP:
 		waitgroup_status(obj, index, st);
+		break;
+	case KSYNC_COND:
+		cond_status(obj, index, st);
+		break;
+	case KSYNC_BARRIER:
+		barrier_status(obj, index, st);
+		break;
+	case KSYNC_ONCE:
+		once_status(obj, index, st);
 		break;
 	default:
 		sem_status(obj, index, st);

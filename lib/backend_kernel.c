@@ -24,9 +24,14 @@ static_assert((int)KSYNC_MUTEX == (int)KSYNC_TYPE_MUTEX, "types");
 static_assert((int)KSYNC_RWLOCK == (int)KSYNC_TYPE_RWLOCK, "types");
 static_assert((int)KSYNC_WAITGROUP == (int)KSYNC_TYPE_WAITGROUP, "types");
 static_assert((int)KSYNC_SEM == (int)KSYNC_TYPE_SEM, "types");
+static_assert((int)KSYNC_COND == (int)KSYNC_TYPE_COND, "types");
+static_assert((int)KSYNC_BARRIER == (int)KSYNC_TYPE_BARRIER, "types");
+static_assert((int)KSYNC_ONCE == (int)KSYNC_TYPE_ONCE, "types");
 static_assert(KSYNC_IS_INCONSISTENT == KSYNC_STATUS_DEAD, "status flags");
 static_assert(KSYNC_IS_LOST == KSYNC_STATUS_LOST, "status flags");
 static_assert(KSYNC_HAS_LOSS == KSYNC_STATUS_LOSS, "status flags");
+static_assert(KSYNC_IS_BROKEN == KSYNC_STATUS_BROKEN, "status flags");
+static_assert(KSYNC_IS_DONE == KSYNC_STATUS_DONE, "status flags");
 static_assert(KSYNC_NAME_LEN == KSYNC_NAME_MAX, "names");
 static_assert(KSYNC_NR_LIMIT == KSYNC_NR_MAX, "limits");
 static_assert(INT32_MAX == KSYNC_COUNT_MAX, "limits");
@@ -35,20 +40,19 @@ static_assert(KSYNC_FOREVER == KSYNC_DEADLINE_NONE, "deadlines");
 /* The one place that calls ioctl. */
 int ksync_kernel_command(int fd, unsigned long cmd, void *args)
 {
-	int saved = errno, err = 0;
+	int saved = errno, ret;
 
 	/*
 	 * The module begins again by itself after a signal; this is for what
 	 * may stand in between, such as a tracer. Deadlines are absolute.
 	 */
-	while (ioctl(fd, cmd, args) < 0) {
-		err = -errno;
-		if (err != -EINTR)
-			break;
-		err = 0;
-	}
+	do {
+		ret = ioctl(fd, cmd, args);
+		if (ret < 0)
+			ret = -errno;
+	} while (ret == -EINTR);
 	errno = saved;
-	return err;
+	return ret;
 }
 
 int kk_command(struct ksync_object *obj, unsigned long cmd, void *args)
@@ -95,7 +99,7 @@ static void map_cells(struct kk_object *k)
 	size_t cells;
 	void *p;
 
-	if (k->base.flags & KSYNC_GUARDED)
+	if (k->base.flags & KSYNC_GUARDED || k->base.type > KSYNC_SEM)
 		return;
 	kk_process_init();
 	cells = whole_pages(k->base.nr * sizeof(union ksync_cell));
@@ -250,7 +254,8 @@ static int kernel_import(int fd, uint32_t type, struct ksync_object **out)
 void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
 				 const struct ksync_primitive_status *abi)
 {
-	bool lock = type == KSYNC_MUTEX || type == KSYNC_RWLOCK;
+	bool lock = type == KSYNC_MUTEX || type == KSYNC_RWLOCK ||
+		    type == KSYNC_ONCE;
 
 	*st = (struct ksync_status){
 		.flags = abi->flags,
@@ -450,7 +455,7 @@ const struct ksync_ops ksync_kernel_ops = {
 		      KSYNC_G_PROMPT | KSYNC_G_PID_NAMESPACES | KSYNC_G_FAIR |
 		      KSYNC_G_BIND_SELF | KSYNC_G_BIND_OTHERS |
 		      KSYNC_G_GUARDED | KSYNC_G_NET_NAMESPACES |
-		      KSYNC_G_NO_LEFTOVERS,
+		      KSYNC_G_NO_LEFTOVERS | KSYNC_G_COND_MOVES,
 
 	.available = ksync_kernel_available,
 	.version = ksync_kernel_version,
@@ -487,4 +492,18 @@ const struct ksync_ops ksync_kernel_ops = {
 	.sem_release = sem_release,
 	.sem_value = sem_value,
 	.sem_resize = sem_resize,
+
+	.cond_wait = ksync_kernel_cond_wait,
+	.cond_signal = ksync_kernel_cond_signal,
+	.cond_broadcast = ksync_kernel_cond_broadcast,
+
+	.barrier_wait = ksync_kernel_barrier_wait,
+	.barrier_join = ksync_kernel_barrier_join,
+	.barrier_leave = ksync_kernel_barrier_leave,
+	.barrier_reset = ksync_kernel_barrier_reset,
+
+	.once_begin = ksync_kernel_once_begin,
+	.once_complete = ksync_kernel_once_complete,
+	.once_abandon = ksync_kernel_once_abandon,
+	.once_reset = ksync_kernel_once_reset,
 };

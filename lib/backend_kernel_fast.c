@@ -245,6 +245,18 @@ int kk_mutex_unlock(struct ksync_object *obj, uint32_t index)
 	return 0;
 }
 
+/* The kernel gave the mutex up and took it again, or did not: @err says. */
+void kk_mutex_waited(struct ksync_object *obj, uint32_t index, int err)
+{
+	struct ksync_line *line = line_for(obj);
+	struct ksync_line_entry *e = NULL;
+
+	if (line)
+		e = find_entry(line, kk_object(obj)->id, index, NULL);
+	if (e && (err == -EOWNERDEAD || err == -ENOTRECOVERABLE))
+		settle(e, err);
+}
+
 int kk_mutex_consistent(struct ksync_object *obj, uint32_t index)
 {
 	struct ksync_line *line = line_for(obj);

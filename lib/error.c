@@ -16,6 +16,7 @@ static const struct {
 } sentences[] = {
 	{ 0, "success" },
 	{ EACCES, "no permission for the object or for /dev/ksync" },
+	{ EALREADY, "done already, by somebody else" },
 	{ EBADF, "not an open descriptor of the right kind" },
 	{ EBUSY, "in use by others; could not be done without waiting" },
 	{ ECANCELED, "the wait was cancelled; nothing was acquired" },
@@ -36,6 +37,7 @@ static const struct {
 	{ EOVERFLOW, "a count would pass its maximum" },
 	{ EOWNERDEAD, "done, but somebody died: a holder or members" },
 	{ EPERM, "not the caller's to give back or to take away" },
+	{ EPIPE, "the barrier is broken: a party will not come" },
 	{ EPROTO, "the ksync module speaks another version of the interface" },
 	{ EPROTOTYPE, "the name belongs to an object of another type" },
 	{ ERANGE, "a count would fall below zero" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Handles: what the opaque types of the public header are. All four are the
+ * Handles: what the opaque types of the public header are. All are the
  * same thing, an object and the index of a primitive in it, and only the type
  * checks of the compiler tell them apart.
  */
@@ -35,6 +35,18 @@ struct ksync_waitgroup {
 };
 
 struct ksync_sem {
+	struct ksync_handle h;
+};
+
+struct ksync_cond {
+	struct ksync_handle h;
+};
+
+struct ksync_barrier {
+	struct ksync_handle h;
+};
+
+struct ksync_once {
 	struct ksync_handle h;
 };
 

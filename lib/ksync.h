@@ -36,6 +36,8 @@
  *	-EPERM			the caller does not hold what it gives back
  *	-EOVERFLOW		a count would pass its maximum
  *	-ERANGE			a count would fall below zero
+ *	-EALREADY		once: it is done
+ *	-EPIPE			barrier: broken
  *	-EINVAL			an argument is malformed
  *	-EOPNOTSUPP		this backend cannot do it (ksync_guarantees())
  *	-ENOMEM			no memory
@@ -72,8 +74,9 @@ extern "C" {
 /*
  * What a new object is to be. Zero-initialised means defaults, and so does
  * NULL where a pointer to it is taken. @value and @max are for semaphores:
- * free permits at first, and the maximum (0 means INT32_MAX). Flags of another
- * type, or a @value above @max, give -EINVAL.
+ * free permits at first, and the maximum (0 means INT32_MAX); @max is also for
+ * barriers: parties. Flags of another type, or a @value above @max, give
+ * -EINVAL.
  */
 struct ksync_options {
 	uint32_t flags;
@@ -314,12 +317,17 @@ KSYNC_API int ksync_sem_value(const struct ksync_sem *s);
  */
 KSYNC_API int ksync_sem_resize(struct ksync_sem *s, uint32_t max);
 
+#include "ksync_rendezvous.h"
+
 /* What an object is. */
 enum ksync_type {
 	KSYNC_MUTEX = 1,
 	KSYNC_RWLOCK = 2,
 	KSYNC_WAITGROUP = 3,
-	KSYNC_SEM = 4
+	KSYNC_SEM = 4,
+	KSYNC_COND = 6,
+	KSYNC_BARRIER = 7,
+	KSYNC_ONCE = 8
 };
 
 struct ksync_info {
@@ -337,6 +345,8 @@ struct ksync_info {
 #define KSYNC_IS_INCONSISTENT	(1U << 0) /* a holder died: -EOWNERDEAD */
 #define KSYNC_IS_LOST		(1U << 1) /* -ENOTRECOVERABLE */
 #define KSYNC_HAS_LOSS		(1U << 2) /* wait group: members died */
+#define KSYNC_IS_BROKEN		(1U << 8) /* barrier: -EPIPE */
+#define KSYNC_IS_DONE		(1U << 9) /* once: there is a result */
 
 /*
  * The state of one primitive, a snapshot. Fields that mean nothing for the type
@@ -344,19 +354,23 @@ struct ksync_info {
  */
 struct ksync_status {
 	uint32_t flags;
-	pid_t holder_pid;	/* exclusive holder */
+	pid_t holder_pid;	/* exclusive holder; who runs a once */
 	pid_t holder_tid;
 	uint32_t held;		/* 1: held exclusively, even by one not visible */
-	uint32_t readers;	/* read holds */
-	uint32_t value;		/* free permits; members of the wait group */
-	uint32_t max;		/* semaphore */
-	uint32_t waiters;	/* for a mutex, a write lock, permits */
-	uint32_t waiters_shared; /* for a read lock, the end of a round */
-	uint32_t deaths;	/* holders, members that died */
-	uint32_t lost;		/* members the round lost; permits given back */
+	uint32_t readers;	/* read holds; members of a barrier */
+	uint32_t value;		/* free permits; members; parties arrived */
+	uint32_t max;		/* semaphore; barrier: parties */
+	uint32_t waiters;	/* for a mutex, a write lock, permits, a run */
+	uint32_t waiters_shared; /* for a read lock, a round's end, a signal */
+	uint32_t deaths;	/* holders, members, runners that died */
+	uint32_t lost;		/* members the round lost; permits given back;
+				 * times broken; runs abandoned
+				 */
 	uint64_t held_ns;	/* how long held exclusively, at least; coarse */
-	uint64_t token;		/* exclusive acquisitions; number of the round */
-	uint64_t acquisitions;
+	uint64_t token;		/* exclusive acquisitions; number of the round;
+				 * signals; runs
+				 */
+	uint64_t acquisitions;	/* once: completed; cond, barrier: waits */
 	uint64_t contended;	/* acquisitions that had to wait */
 };
 
@@ -420,6 +434,7 @@ KSYNC_API const char *ksync_version(void);
 #define KSYNC_G_GUARDED		(1ULL << 9) /* guarded objects */
 #define KSYNC_G_NET_NAMESPACES	(1ULL << 10) /* names per network namespace */
 #define KSYNC_G_NO_LEFTOVERS	(1ULL << 11) /* nothing stays after a crash */
+#define KSYNC_G_COND_MOVES	(1ULL << 12) /* broadcast wakes in turn, no herd */
 KSYNC_API uint64_t ksync_guarantees(void);
 
 /*

@@ -14,6 +14,9 @@ static const uint32_t flags_of[] = {
 	[KSYNC_RWLOCK]		= KSYNC_GUARDED,
 	[KSYNC_WAITGROUP]	= KSYNC_GUARDED,
 	[KSYNC_SEM]		= KSYNC_GUARDED | KSYNC_TRACKED,
+	[KSYNC_COND]		= KSYNC_GUARDED,
+	[KSYNC_BARRIER]		= KSYNC_GUARDED,
+	[KSYNC_ONCE]		= KSYNC_GUARDED,
 };
 
 static int make_spec(struct ksync_spec *spec, uint32_t type,
@@ -32,6 +35,11 @@ static int make_spec(struct ksync_spec *spec, uint32_t type,
 	};
 	if (spec->flags & ~flags_of[type] || spec->nr > KSYNC_NR_LIMIT)
 		return -EINVAL;
+	if (type == KSYNC_BARRIER) {
+		if (!spec->max)
+			spec->max = 2;
+		return spec->value || spec->max > INT32_MAX ? -EINVAL : 0;
+	}
 	if (type != KSYNC_SEM)
 		return spec->value || spec->max ? -EINVAL : 0;
 	if (!spec->max)

@@ -3,7 +3,8 @@
  * The commands, as the tables of ioctl.c and device.c name them.
  *
  * A command on an object gets its argument in kernel memory, and what it writes
- * there is copied back if the command says so. It returns 0 or an errno.
+ * there is copied back if the command says so. It returns an errno, or 0, or
+ * what the command documents.
  */
 #ifndef KSYNC_COMMANDS_H
 #define KSYNC_COMMANDS_H
@@ -16,6 +17,8 @@
 #include "owner.h"
 #include "wait.h"
 #include "word.h"
+
+struct ksync_thread;
 
 /* All but the size must be as this version has it. */
 static inline bool ksync_same_command(unsigned int a, unsigned int b)
@@ -99,6 +102,11 @@ static inline void ksync_lock_taken(struct ksync_queue *q, bool waited)
 int ksync_mutex_lock(struct ksync_object *obj, void *args);
 int ksync_mutex_trylock(struct ksync_object *obj, void *args);
 int ksync_mutex_unlock(struct ksync_object *obj, void *args);
+/* For waits at conditions. */
+int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
+		     struct ksync_hold *hold, u64 deadline, bool try);
+int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
+		       struct ksync_hold *hold, int ret, bool waited);
 
 int ksync_rwlock_rdlock(struct ksync_object *obj, void *args);
 int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args);
@@ -121,5 +129,19 @@ int ksync_sem_acquire(struct ksync_object *obj, void *args);
 int ksync_sem_tryacquire(struct ksync_object *obj, void *args);
 int ksync_sem_release(struct ksync_object *obj, void *args);
 int ksync_sem_resize(struct ksync_object *obj, void *args);
+
+int ksync_cond_wait(struct ksync_object *obj, void *args);
+int ksync_cond_signal(struct ksync_object *obj, void *args);
+int ksync_cond_broadcast(struct ksync_object *obj, void *args);
+
+int ksync_barrier_wait(struct ksync_object *obj, void *args);
+int ksync_barrier_join(struct ksync_object *obj, void *args);
+int ksync_barrier_leave(struct ksync_object *obj, void *args);
+int ksync_barrier_reset(struct ksync_object *obj, void *args);
+
+int ksync_once_begin(struct ksync_object *obj, void *args);
+int ksync_once_complete(struct ksync_object *obj, void *args);
+int ksync_once_abandon(struct ksync_object *obj, void *args);
+int ksync_once_reset(struct ksync_object *obj, void *args);
 
 #endif /* KSYNC_COMMANDS_H */

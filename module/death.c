@@ -113,7 +113,7 @@ static void ksync_thread_die(struct callback_head *work)
 	ksync_work_done();
 }
 
-/* Settles what a process holds, all of it or only its permits. */
+/* Settles what a process holds, all of it or all but its ties. */
 static void ksync_process_settle(struct ksync_process *process, bool all)
 {
 	struct rb_node *node, *next;
@@ -125,7 +125,7 @@ static void ksync_process_settle(struct ksync_process *process, bool all)
 			rb_entry(node, struct ksync_hold, node);
 
 		next = rb_next(node);
-		if (!all && hold->kind != KSYNC_HOLD_PERMITS)
+		if (!all && hold->kind == KSYNC_HOLD_MEMBERS)
 			continue;
 		ksync_settle(hold, 0);
 		ksync_process_drop_hold(process, hold);

@@ -62,6 +62,13 @@ struct ksync_hold *ksync_hold_alloc(void)
 	return kmem_cache_alloc(ksync_hold_cache, GFP_KERNEL_ACCOUNT);
 }
 
+/* For who cannot go back any more. */
+struct ksync_hold *ksync_hold_alloc_nofail(void)
+{
+	return kmem_cache_alloc(ksync_hold_cache,
+				GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+}
+
 void ksync_hold_free(struct ksync_hold *hold)
 {
 	if (hold)

@@ -19,6 +19,9 @@ union ksync_args {
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
 	struct ksync_slot_args slot;
+	struct ksync_cond_wait_args cond;
+	struct ksync_once_begin_args begin;
+	struct ksync_once_complete_args complete;
 };
 
 /**
@@ -116,7 +119,40 @@ static const struct ksync_command ksync_commands[] = {
 		      ksync_sem_release),
 	KSYNC_COMMAND(KSYNC_IOC_SEM_RESIZE, KSYNC_TYPE_SEM,
 		      ksync_sem_resize),
+
+	KSYNC_COMMAND(KSYNC_IOC_COND_WAIT, KSYNC_TYPE_COND,
+		      ksync_cond_wait),
+	KSYNC_COMMAND(KSYNC_IOC_COND_SIGNAL, KSYNC_TYPE_COND,
+		      ksync_cond_signal),
+	KSYNC_COMMAND(KSYNC_IOC_COND_BROADCAST, KSYNC_TYPE_COND,
+		      ksync_cond_broadcast),
+
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_WAIT, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_wait),
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_JOIN, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_join),
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_LEAVE, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_leave),
+	KSYNC_COMMAND(KSYNC_IOC_BARRIER_RESET, KSYNC_TYPE_BARRIER,
+		      ksync_barrier_reset),
+
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_BEGIN, KSYNC_TYPE_ONCE,
+		      ksync_once_begin),
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_COMPLETE, KSYNC_TYPE_ONCE,
+		      ksync_once_complete),
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_ABANDON, KSYNC_TYPE_ONCE,
+		      ksync_once_abandon),
+	KSYNC_COMMAND(KSYNC_IOC_ONCE_RESET, KSYNC_TYPE_ONCE,
+		      ksync_once_reset),
 };
+
+/* Nothing that could still fail follows what cannot be undone. */
+static bool ksync_copies_back(const struct ksync_command *command, int ret)
+{
+	if (command->cmd == KSYNC_IOC_ONCE_BEGIN)
+		return ret == -EALREADY;
+	return !ret || ret == -EOWNERDEAD;
+}
 
 long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
@@ -142,7 +178,7 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (ret)
 		return ret;
 	ret = command->fn(obj, &args);
-	if ((_IOC_DIR(cmd) & _IOC_READ) && (!ret || ret == -EOWNERDEAD) &&
+	if ((_IOC_DIR(cmd) & _IOC_READ) && ksync_copies_back(command, ret) &&
 	    copy_to_user(user, &args, size))
 		return -EFAULT;
 	return ret;

@@ -6,6 +6,7 @@
  *	ioctl.c device.c	commands
  *	mutex.c rwlock.c	transitions of one primitive each, by the pure
  *	waitgroup.c semaphore.c	  functions of *_word.h
+ *	cond.c barrier.c once.c
  *	wait.c			queues and sleeping
  *	object.c name.c user.c	what a descriptor stands for
  *	map.c line.c		what user space may do by itself

@@ -46,6 +46,8 @@ int ksync_object_mmap(struct file *file, struct vm_area_struct *vma)
 		pages += KSYNC_SLOT_PAGES;
 	if (obj->flags & KSYNC_F_GUARDED)
 		return -EPERM;
+	if (!obj->ops->mappable)
+		return -ENODEV;
 	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC) ||
 	    vma->vm_pgoff || vma_pages(vma) > pages)
 		return -EINVAL;

@@ -103,7 +103,7 @@ static void mutex_wake(struct ksync_queue *q, struct ksync_wake *wake)
  * The thread is dead. If it held the mutex, the oldest waiter has it now, and is
  * told. If not, it may have freed it and owe somebody a wake-up.
  */
-static void mutex_settle(struct ksync_queue *q, u32 id)
+static void mutex_die(struct ksync_queue *q, u32 id)
 {
 	struct ksync_waiter *w;
 	struct ksync_wake wake;
@@ -172,20 +172,53 @@ static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
 
 	ksync_lock_noticed(q);
 	if (ksync_lock_orphaned(q, &owner))
-		mutex_settle(q, owner);
+		mutex_die(q, owner);
 	ret = mutex_spin(q, id);
 	return ret == -EBUSY ? ksync_wait(q, &w, deadline) : ret;
 }
 
-/* With @in_line the hold stands in the caller's line, and needs no record. */
+/*
+ * The outcome of an acquisition: its hold is used, or given back. There is none
+ * if it stands in the caller's line.
+ */
+int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
+		       struct ksync_hold *hold, int ret, bool waited)
+{
+	if (!ksync_changed(ret)) {
+		if (hold)
+			ksync_hold_unuse(thread, hold);
+		return ret;
+	}
+	if (hold)
+		ksync_hold_insert(&thread->holds, hold, q->obj->id, q->index,
+				  KSYNC_HOLD_EXCLUSIVE);
+	ksync_lock_taken(q, waited);
+	return ret;
+}
+
+/* Somebody else's, or nobody's. @hold as above. */
+int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
+		     struct ksync_hold *hold, u64 deadline, bool try)
+{
+	bool waited = false;
+	u64 word;
+	int ret;
+
+	ret = ksync_update(q->cell, word,
+			   lock_word_acquire(&word, thread->id, false,
+					     mutex_in_order(q->obj)));
+	if (ret == -EBUSY && !try) {
+		ret = mutex_wait(q, thread->id, deadline);
+		waited = true;
+	}
+	return ksync_mutex_settle(q, thread, hold, ret, waited);
+}
+
 static int mutex_take(struct ksync_queue *q, u64 deadline, bool try,
 		      bool in_line)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold = NULL;
-	bool waited = false;
-	u64 word;
-	int ret;
 
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
@@ -198,24 +231,7 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try,
 	} else if (!ksync_line_names(thread, q->obj->id, q->index)) {
 		return -EINVAL;
 	}
-
-	ret = ksync_update(q->cell, word,
-			   lock_word_acquire(&word, thread->id, false,
-					     mutex_in_order(q->obj)));
-	if (ret == -EBUSY && !try) {
-		ret = mutex_wait(q, thread->id, deadline);
-		waited = true;
-	}
-	if (!ksync_changed(ret)) {
-		if (hold)
-			ksync_hold_unuse(thread, hold);
-		return ret;
-	}
-	if (hold)
-		ksync_hold_insert(&thread->holds, hold, q->obj->id, q->index,
-				  KSYNC_HOLD_EXCLUSIVE);
-	ksync_lock_taken(q, waited);
-	return ret;
+	return ksync_mutex_take(q, thread, hold, deadline, try);
 }
 
 /*
@@ -337,7 +353,7 @@ int ksync_lock_consistent(struct ksync_object *obj, void *args)
 static void mutex_drop(struct ksync_queue *q, u32 id,
 		       const struct ksync_hold *hold)
 {
-	mutex_settle(q, id);
+	mutex_die(q, id);
 }
 
 static void mutex_status(struct ksync_queue *q, struct ksync_primitive_status *st)
@@ -350,9 +366,10 @@ const struct ksync_ops ksync_mutex_ops = {
 	.name = "mutex",
 	.id = KSYNC_TYPE_MUTEX,
 	.flags = KSYNC_F_GUARDED | KSYNC_F_RECURSIVE | KSYNC_F_FIFO,
+	.mappable = true,
 	.advance = mutex_advance,
 	.wake = mutex_wake,
 	.drop = mutex_drop,
-	.settle = mutex_settle,
+	.settle = mutex_die,
 	.status = mutex_status,
 };

@@ -32,6 +32,9 @@ static const struct ksync_ops *const ksync_all_ops[] = {
 	&ksync_rwlock_ops,
 	&ksync_waitgroup_ops,
 	&ksync_sem_ops,
+	&ksync_cond_ops,
+	&ksync_barrier_ops,
+	&ksync_once_ops,
 };
 
 const struct ksync_ops *ksync_ops_by_id(u32 id)
@@ -50,6 +53,8 @@ int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
 {
 	if (!ops || (flags & ~ops->flags) || !nr || nr > KSYNC_NR_MAX)
 		return -EINVAL;
+	if (ops->id == KSYNC_TYPE_BARRIER)
+		return value || !max || max > KSYNC_COUNT_MAX ? -EINVAL : 0;
 	if (ops->id != KSYNC_TYPE_SEM)
 		return value || max ? -EINVAL : 0;
 	return !max || max > KSYNC_COUNT_MAX || value > max ? -EINVAL : 0;
@@ -71,7 +76,7 @@ static int ksync_object_alloc_cells(struct ksync_object *obj)
 			       KSYNC_BUCKETS_MAX);
 
 	/* What can be mapped has pages of its own, with nothing else in them. */
-	if (obj->flags & KSYNC_F_GUARDED)
+	if (!obj->ops->mappable || (obj->flags & KSYNC_F_GUARDED))
 		obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells),
 				      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	else

@@ -27,6 +27,7 @@ struct ksync_wake;
  * @name: as users see it
  * @id: enum ksync_primitive_type
  * @flags: KSYNC_F_* that objects of the type may have
+ * @mappable: user space may change the cells, unless they are guarded
  * @init: writes the first state of a cell; NULL: zero is right
  * @advance: makes the state word and the queue agree, with the bucket locked:
  *           sets the flags that say who waits, and grants whatever the waiters
@@ -42,6 +43,7 @@ struct ksync_ops {
 	const char *name;
 	u32 id;
 	u32 flags;
+	bool mappable;
 	void (*init)(union ksync_cell *cell, u32 value, u32 max);
 	void (*advance)(struct ksync_queue *q, struct ksync_wake *wake);
 	void (*wake)(struct ksync_queue *q, struct ksync_wake *wake);
@@ -55,6 +57,9 @@ extern const struct ksync_ops ksync_mutex_ops;
 extern const struct ksync_ops ksync_rwlock_ops;
 extern const struct ksync_ops ksync_waitgroup_ops;
 extern const struct ksync_ops ksync_sem_ops;
+extern const struct ksync_ops ksync_cond_ops;
+extern const struct ksync_ops ksync_barrier_ops;
+extern const struct ksync_ops ksync_once_ops;
 
 /**
  * struct ksync_bucket - the waiters of some of an object's primitives

@@ -27,6 +27,9 @@ enum ksync_hold_kind {
 	KSYNC_HOLD_SHARED,	/* thread: count read locks */
 	KSYNC_HOLD_PERMITS,	/* process: count permits */
 	KSYNC_HOLD_MEMBERS,	/* process: count members of round */
+	KSYNC_HOLD_JOINED,	/* process: member of a barrier, count times */
+	KSYNC_HOLD_ARRIVED,	/* thread: at a barrier, in round */
+	KSYNC_HOLD_WAITING,	/* thread: a wait at a condition, interrupted */
 };
 
 /**
@@ -37,7 +40,8 @@ enum ksync_hold_kind {
  * @index: primitive
  * @kind: enum ksync_hold_kind
  * @count: how many
- * @round: KSYNC_HOLD_MEMBERS: of which round
+ * @round: KSYNC_HOLD_MEMBERS, KSYNC_HOLD_ARRIVED: of which round;
+ *         KSYNC_HOLD_WAITING: signals when the wait was interrupted
  */
 struct ksync_hold {
 	union {
@@ -151,6 +155,7 @@ void ksync_hold_insert(struct rb_root *holds, struct ksync_hold *hold,
 struct ksync_hold *ksync_hold_spare(struct ksync_thread *thread);
 void ksync_hold_unuse(struct ksync_thread *thread, struct ksync_hold *hold);
 struct ksync_hold *ksync_hold_alloc(void);
+struct ksync_hold *ksync_hold_alloc_nofail(void);
 void ksync_hold_free(struct ksync_hold *hold);
 void ksync_process_drop_hold(struct ksync_process *process,
 			     struct ksync_hold *hold);

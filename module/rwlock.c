@@ -490,6 +490,7 @@ const struct ksync_ops ksync_rwlock_ops = {
 	.name = "rwlock",
 	.id = KSYNC_TYPE_RWLOCK,
 	.flags = KSYNC_F_GUARDED,
+	.mappable = true,
 	.advance = rwlock_advance,
 	.drop = rwlock_drop,
 	.status = rwlock_status,

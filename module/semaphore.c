@@ -254,6 +254,7 @@ const struct ksync_ops ksync_sem_ops = {
 	.name = "semaphore",
 	.id = KSYNC_TYPE_SEM,
 	.flags = KSYNC_F_GUARDED | KSYNC_F_TRACKED,
+	.mappable = true,
 	.init = sem_init_cell,
 	.advance = sem_advance,
 	.drop = sem_drop,

@@ -3,7 +3,8 @@
  * The only place that sleeps.
  *
  * Lock order: a process's lock (owner.h), then one bucket's lock. Nothing is
- * taken inside a bucket's lock. Wake-ups happen outside it.
+ * taken inside a bucket's lock, but inside that of a condition the one of a
+ * mutex that its waiters go to. Wake-ups happen outside it.
  *
  * Nobody sleeps on what is free. Who waits queues itself and has the type's
  * advance function set the waiters flag and look at the word again, both with
@@ -87,7 +88,7 @@ u32 ksync_count_waiters(struct ksync_queue *q, enum ksync_want want)
 	return n;
 }
 
-static void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w)
+void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w)
 {
 	struct rb_node **link = &q->bucket->waiters.rb_node, *parent = NULL;
 
@@ -103,7 +104,7 @@ static void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w)
 	rb_insert_color(&w->node, &q->bucket->waiters);
 }
 
-static void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w)
+void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w)
 {
 	lockdep_assert_held(&q->bucket->lock);
 	rb_erase(&w->node, &q->bucket->waiters);
@@ -191,7 +192,7 @@ static void ksync_place_keep(struct ksync_queue *q, struct ksync_waiter *w,
 }
 
 /* A deadline in the caller's time namespace, as the timers want it. */
-static ktime_t ksync_deadline(u64 deadline)
+ktime_t ksync_deadline(u64 deadline)
 {
 	ktime_t t = min_t(u64, deadline, KTIME_MAX);
 #ifdef CONFIG_TIME_NS
@@ -203,7 +204,7 @@ static ktime_t ksync_deadline(u64 deadline)
 }
 
 /* Sleeps until there is a reason to look: 0, or why the wait should end. */
-static int ksync_sleep(struct ksync_waiter *w, ktime_t *expires)
+int ksync_sleep(struct ksync_waiter *w, ktime_t *expires)
 {
 	int ret = 0;
 
@@ -228,7 +229,7 @@ static int ksync_sleep(struct ksync_waiter *w, ktime_t *expires)
 }
 
 /* Granted: the result is on its way, from someone who does not wait. */
-static int ksync_wait_result(struct ksync_waiter *w)
+int ksync_wait_result(struct ksync_waiter *w)
 {
 	int result;
 
@@ -244,45 +245,19 @@ static int ksync_wait_result(struct ksync_waiter *w)
 	return result;
 }
 
-/**
- * ksync_wait() - wait for a primitive
- * @q: the primitive
- * @w: index, want and what the type's advance function needs, filled in
- * @deadline: CLOCK_MONOTONIC in ns, KSYNC_DEADLINE_NONE for none
- *
- * A grant that races with the deadline or a signal wins.
- *
- * Return: what advance granted with, -ETIMEDOUT, or -ERESTARTNOINTR. With the
- * last two nothing was acquired, and whoever could go on instead has been told.
+/*
+ * The rest of a wait, from when @w was queued and with the bucket locked, which
+ * it is not any more on return. @expires is NULL for a wait without a deadline.
  */
-int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
+int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
+		      ktime_t *expires)
+	__releases(&q->bucket->lock)
 {
-	/* Without memory for a thread its place is lost by a signal. */
-	struct ksync_thread *thread = ksync_thread_get();
-	ktime_t when, *expires = NULL;
 	struct ksync_wake wake;
 	bool queued;
 	int ret;
 
-	if (deadline != KSYNC_DEADLINE_NONE) {
-		when = ksync_deadline(deadline);
-		expires = &when;
-		if (ktime_get() >= when)
-			return -ETIMEDOUT;
-	}
-	if (IS_ERR(thread))
-		thread = NULL;
-
-	w->task = current;
-	w->index = q->index;
-	w->nudged = false;
-	w->result = KSYNC_PENDING;
-
-	trace_ksync_wait(q->obj->id, q->index, w->want);
 	ksync_wake_init(&wake);
-	ksync_queue_lock(q);
-	ksync_place_take(q, w, thread);
-	ksync_enqueue(q, w);
 	do {
 		w->nudged = false;
 		q->obj->ops->advance(q, &wake);
@@ -303,8 +278,46 @@ int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
 
-	if (!queued)
-		ret = ksync_wait_result(w);
+	return queued ? ret : ksync_wait_result(w);
+}
+
+/**
+ * ksync_wait() - wait for a primitive
+ * @q: the primitive
+ * @w: index, want and what the type's advance function needs, filled in
+ * @deadline: CLOCK_MONOTONIC in ns, KSYNC_DEADLINE_NONE for none
+ *
+ * A grant that races with the deadline or a signal wins.
+ *
+ * Return: what advance granted with, -ETIMEDOUT, or -ERESTARTNOINTR. With the
+ * last two nothing was acquired, and whoever could go on instead has been told.
+ */
+int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
+{
+	/* Without memory for a thread its place is lost by a signal. */
+	struct ksync_thread *thread = ksync_thread_get();
+	ktime_t when, *expires = NULL;
+	int ret;
+
+	if (deadline != KSYNC_DEADLINE_NONE) {
+		when = ksync_deadline(deadline);
+		expires = &when;
+		if (ktime_get() >= when)
+			return -ETIMEDOUT;
+	}
+	if (IS_ERR(thread))
+		thread = NULL;
+
+	w->task = current;
+	w->index = q->index;
+	w->nudged = false;
+	w->result = KSYNC_PENDING;
+
+	trace_ksync_wait(q->obj->id, q->index, w->want);
+	ksync_queue_lock(q);
+	ksync_place_take(q, w, thread);
+	ksync_enqueue(q, w);
+	ret = ksync_wait_queued(q, w, expires);
 	if (ret == -ERESTARTNOINTR)
 		ksync_place_keep(q, w, thread);
 	trace_ksync_waited(q->obj->id, q->index, ret);

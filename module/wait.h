@@ -9,6 +9,9 @@
  *	            (try again) ---+---+ v                       v published
  *	                              (left)                  (returns)
  *
+ * A waiter at a condition is moved to the queue of its mutex instead of being
+ * granted; it is asleep all the time.
+ *
  * Queued or not is told by the tree node, under the bucket lock. A waiter that
  * was granted cannot leave any more: it waits until the result is published,
  * which whoever granted it does as soon as it has dropped the lock.
@@ -16,6 +19,7 @@
 #ifndef KSYNC_WAIT_H
 #define KSYNC_WAIT_H
 
+#include <linux/ktime.h>
 #include <linux/lockdep.h>
 #include <linux/rbtree.h>
 #include <linux/sched.h>
@@ -43,6 +47,9 @@ enum ksync_want {
  * @count: semaphore: permits wanted
  * @round: waitgroup: round that it waits for the end of
  * @lost: waitgroup: members the round lost, set by the grant
+ * @value: once: the result, likewise
+ * @then: condition: the mutex's queue; NULL once it was moved there. Lock of the
+ *        condition's bucket
  * @nudged: woken to try again. Set and cleared under the bucket lock
  * @granted: the outcome, from the grant to its publication; granter's
  * @next: in the granter's list, likewise
@@ -60,6 +67,8 @@ struct ksync_waiter {
 	u32 count;
 	u32 round;
 	u32 lost;
+	u64 value;
+	struct ksync_queue *then;
 	bool nudged;
 	int granted;
 	struct ksync_waiter *next;
@@ -90,6 +99,15 @@ void ksync_wake_all(struct ksync_wake *wake);
 u32 ksync_count_waiters(struct ksync_queue *q, enum ksync_want want);
 
 int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline);
+
+/* The steps of a wait, for one that has more of them: see cond.c. */
+void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);
+void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w);
+ktime_t ksync_deadline(u64 deadline);
+int ksync_sleep(struct ksync_waiter *w, ktime_t *expires);
+int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
+		      ktime_t *expires) __releases(&q->bucket->lock);
+int ksync_wait_result(struct ksync_waiter *w);
 
 static inline void ksync_queue_lock(struct ksync_queue *q)
 {

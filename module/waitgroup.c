@@ -279,6 +279,7 @@ const struct ksync_ops ksync_waitgroup_ops = {
 	.name = "waitgroup",
 	.id = KSYNC_TYPE_WAITGROUP,
 	.flags = KSYNC_F_GUARDED,
+	.mappable = true,
 	.advance = waitgroup_advance,
 	.drop = waitgroup_drop,
 	.status = waitgroup_status,

@@ -68,11 +68,12 @@ TEST_F(api, bad_input_flags)
 TEST_F(api, bad_input_counts)
 {
 	bool sem = variant->t->type == KSYNC_SEM;
+	bool max = sem || variant->t->type == KSYNC_BARRIER;
 	struct ksync_options o = { .value = 1 };
 
 	EXPECT_EQ(sem ? 0 : -EINVAL, create(variant->t, &o));
 	o = (struct ksync_options){ .max = 1 };
-	EXPECT_EQ(sem ? 0 : -EINVAL, create(variant->t, &o));
+	EXPECT_EQ(max ? 0 : -EINVAL, create(variant->t, &o));
 	o = (struct ksync_options){ .value = 2, .max = 1 };
 	EXPECT_EQ(-EINVAL, create(variant->t, &o));
 	o = (struct ksync_options){ .max = 1U << 31 };
@@ -192,6 +193,24 @@ TEST(null_arguments)
 	EXPECT_EQ(-EINVAL, ksync_sem_release(NULL, 1));
 	EXPECT_EQ(-EINVAL, ksync_sem_value(NULL));
 	EXPECT_EQ(-EINVAL, ksync_sem_resize(NULL, 1));
+	EXPECT_EQ(-EINVAL, ksync_cond_create(NULL, NULL));
+	EXPECT_EQ(-EINVAL, ksync_cond_wait(NULL, NULL));
+	EXPECT_EQ(-EINVAL, ksync_cond_wait_until(NULL, NULL, &w));
+	EXPECT_EQ(-EINVAL, ksync_cond_signal(NULL));
+	EXPECT_EQ(-EINVAL, ksync_cond_broadcast(NULL));
+	EXPECT_EQ(-EINVAL, ksync_barrier_create(NULL, NULL));
+	EXPECT_EQ(-EINVAL, ksync_barrier_wait(NULL));
+	EXPECT_EQ(-EINVAL, ksync_barrier_wait_until(NULL, &w));
+	EXPECT_EQ(-EINVAL, ksync_barrier_join(NULL));
+	EXPECT_EQ(-EINVAL, ksync_barrier_leave(NULL));
+	EXPECT_EQ(-EINVAL, ksync_barrier_reset(NULL));
+	EXPECT_EQ(-EINVAL, ksync_once_create(NULL, NULL));
+	EXPECT_EQ(-EINVAL, ksync_once_begin(NULL, NULL));
+	EXPECT_EQ(-EINVAL, ksync_once_begin_until(NULL, NULL, &w));
+	EXPECT_EQ(-EINVAL, ksync_once_complete(NULL, 0));
+	EXPECT_EQ(-EINVAL, ksync_once_abandon(NULL));
+	EXPECT_EQ(-EINVAL, ksync_once_reset(NULL));
+	EXPECT_EQ(-EINVAL, ksync_once_run(NULL, NULL, NULL, NULL));
 	EXPECT_EQ(-EINVAL, ksync_unlink(NULL));
 	EXPECT_EQ(-EINVAL, ksync_query(NULL, 0, NULL, NULL));
 	EXPECT_EQ(-EINVAL, ksync_list(NULL, NULL));
@@ -203,7 +222,7 @@ TEST(strings)
 		EBUSY, ETIMEDOUT, EOWNERDEAD, ENOTRECOVERABLE, EDEADLK, EPERM,
 		EOVERFLOW, ERANGE, EINVAL, EOPNOTSUPP, ENOMEM, EACCES, ENXIO,
 		ENODEV, EPROTO, EXDEV, EPROTOTYPE, ENAMETOOLONG, ENOENT,
-		EEXIST, EMFILE, ENFILE, EDQUOT, EBADF, ESRCH,
+		EEXIST, EMFILE, ENFILE, EDQUOT, EBADF, ESRCH, EALREADY, EPIPE,
 	};
 	int i, j, a, b, c, parts;
 
@@ -235,7 +254,7 @@ TEST(strings)
 /* The kernel backend promises everything; each promise has its own bit. */
 TEST(guarantees)
 {
-	uint64_t all = (1ULL << 12) - 1;
+	uint64_t all = (1ULL << 13) - 1;
 
 	REQUIRE_BACKEND();
 	EXPECT_EQ(0, ksync_guarantees() & ~all);
@@ -258,9 +277,15 @@ TEST(constants)
 	EXPECT_EQ(2, KSYNC_RWLOCK);
 	EXPECT_EQ(3, KSYNC_WAITGROUP);
 	EXPECT_EQ(4, KSYNC_SEM);
+	EXPECT_EQ(6, KSYNC_COND);
+	EXPECT_EQ(7, KSYNC_BARRIER);
+	EXPECT_EQ(8, KSYNC_ONCE);
+	EXPECT_EQ(1, KSYNC_BARRIER_SERIAL);
 	EXPECT_EQ(1, KSYNC_IS_INCONSISTENT);
 	EXPECT_EQ(2, KSYNC_IS_LOST);
 	EXPECT_EQ(4, KSYNC_HAS_LOSS);
+	EXPECT_EQ(256, KSYNC_IS_BROKEN);
+	EXPECT_EQ(512, KSYNC_IS_DONE);
 	EXPECT_EQ(16, sizeof(struct ksync_options));
 	EXPECT_EQ(2 * sizeof(void *), sizeof(struct ksync_wait));
 	EXPECT_EQ(80, sizeof(struct ksync_status));

@@ -171,6 +171,7 @@ static inline const char *guarantee_name(uint64_t bits)
 		"guarded objects",
 		"names per network namespace",
 		"to leave nothing behind",
+		"to wake those whom a broadcast is for in turn",
 	};
 	int bit = __builtin_ffsll(bits) - 1;
 

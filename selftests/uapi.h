@@ -54,6 +54,9 @@ union uapi_args {
 	struct ksync_waitgroup_bind_args bind;
 	struct ksync_thread_args thread;
 	struct ksync_slot_args slot;
+	struct ksync_cond_wait_args cond;
+	struct ksync_once_begin_args begin;
+	struct ksync_once_complete_args complete;
 };
 
 struct call {
@@ -252,7 +255,7 @@ static inline struct call open_call(int dev, const char *name, __u32 type,
 
 	c.arg.open.type = type;
 	c.arg.open.nr = 1;
-	if (type == KSYNC_TYPE_SEM)
+	if (type == KSYNC_TYPE_SEM || type == KSYNC_TYPE_BARRIER)
 		c.arg.open.max = 1;
 	c.arg.open.fd = KSYNC_NO_FD;
 	c.arg.open.how = how;

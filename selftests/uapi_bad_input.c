@@ -57,7 +57,7 @@ FIXTURE_SETUP(bad_input)
 	struct peer victim;
 	struct call c;
 	int *fds = self->fds;
-	int pidfd;
+	int pidfd, type;
 
 	fds[DEVICE_FD] = device_open();
 	ASSERT_LE(0, fds[DEVICE_FD]);
@@ -73,6 +73,14 @@ FIXTURE_SETUP(bad_input)
 	c.arg.create.max = 4;
 	ASSERT_EQ(0, call_run(&c));
 	fds[SEM_FD] = c.arg.create.fd;
+	fds[COND_FD] = create(fds[0], KSYNC_TYPE_COND, 0, PRIMITIVES);
+	fds[BARRIER_FD] = create_barrier(fds[0], 0, PRIMITIVES, 1);
+	fds[ONCE_FD] = create(fds[0], KSYNC_TYPE_ONCE, 0, PRIMITIVES);
+	/* A number that no type has. */
+	for (type = DEVICE_FD; type < NR_FDS; type++)
+		if (!fds[type])
+			fds[type] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	mutex_of_waits = fds[MUTEX_FD];
 
 	ASSERT_EQ(0, peer_fork(&victim));
 	self->pidfd = syscall(SYS_pidfd_open, getpid(), 0);
@@ -83,6 +91,18 @@ FIXTURE_SETUP(bad_input)
 #define MUTEX(name, c)	at(INDEX(MUTEX_##name), c)
 #define RWLOCK(name, c)	at(INDEX(RWLOCK_##name), c)
 #define WG(name, c)	at(INDEX(WAITGROUP_##name), c)
+#define BARRIER(name, c) at(INDEX(BARRIER_##name), c)
+#define ONCE(name, c)	at(INDEX(ONCE_##name), c)
+	ASSERT_EQ(0, me(at(COND_MUTEX, mutex_trylock(fds[MUTEX_FD]))));
+	ASSERT_EQ(0, me(BARRIER(LEAVE, barrier_join(fds[BARRIER_FD]))));
+	ASSERT_EQ(0, me(BARRIER(RESET, barrier_join(fds[BARRIER_FD]))));
+	ASSERT_EQ(0, me(BARRIER(RESET, barrier_leave(fds[BARRIER_FD]))));
+	ASSERT_EQ(0, me(ONCE(BEGIN, once_begin(fds[ONCE_FD], NEVER))));
+	ASSERT_EQ(0, me(ONCE(BEGIN, once_complete(fds[ONCE_FD], 1))));
+	ASSERT_EQ(0, me(ONCE(COMPLETE, once_begin(fds[ONCE_FD], NEVER))));
+	ASSERT_EQ(0, me(ONCE(ABANDON, once_begin(fds[ONCE_FD], NEVER))));
+	ASSERT_EQ(0, me(ONCE(RESET, once_begin(fds[ONCE_FD], NEVER))));
+	ASSERT_EQ(0, me(ONCE(RESET, once_complete(fds[ONCE_FD], 1))));
 	ASSERT_EQ(0, me(WG(WAIT, waitgroup_add(fds[WAITGROUP_FD], 1))));
 	ASSERT_EQ(0, me(WG(BIND, waitgroup_add(fds[WAITGROUP_FD], 1))));
 	ASSERT_EQ(0, me(WG(WAIT, waitgroup_bind(fds[WAITGROUP_FD], pidfd))));
@@ -162,7 +182,9 @@ static int run_good(const int *fds, const char *page, int pidfd,
 		more = extra == LARGEST ? LARGEST - _IOC_SIZE(k->cmd) : extra;
 		ret = ioctl(fd_of(fds, k), resized(k->cmd, _IOC_SIZE(k->cmd) +
 						   more),
-			    good(page, pidfd, k, more)) < 0 ? -errno : 0;
+			    good(page, pidfd, k, more));
+		if (ret < 0)
+			ret = -errno;
 		look(fds, &now);
 		if (ret == k->result &&
 		    !memcmp(&now, &last, sizeof(now)) == !k->changes) {

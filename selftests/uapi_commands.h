@@ -5,7 +5,7 @@
 #ifndef UAPI_COMMANDS_H
 #define UAPI_COMMANDS_H
 
-#include "uapi.h"
+#include "uapi_rendezvous.h"
 
 #include <stddef.h>
 
@@ -13,7 +13,13 @@
 #define NAME		"uapi-bad-input"
 #define NEW_NAME	"uapi-bad-input-new"
 
-enum { DEVICE_FD, MUTEX_FD, RWLOCK_FD, WAITGROUP_FD, SEM_FD, NR_FDS };
+/* Those of objects by the number of their type. */
+enum {
+	DEVICE_FD, MUTEX_FD, RWLOCK_FD, WAITGROUP_FD, SEM_FD,
+	COND_FD = KSYNC_TYPE_COND, BARRIER_FD, ONCE_FD, NR_FDS
+};
+
+#define COND_MUTEX	7	/* that waits at conditions give up */
 
 #define END		-1
 #define U32(type, field)	((int)offsetof(struct type, field))
@@ -72,6 +78,20 @@ static const struct command {
 	  { SEM_ZERO, DEADLINE_ZERO, END } },
 	{ COMMAND(SEM_RESIZE), SEM_FD, 0, true,
 	  { SEM_ZERO, DEADLINE_ZERO, END } },
+	{ COMMAND(COND_WAIT), COND_FD, -ETIMEDOUT, true,
+	  { U32(ksync_cond_wait_args, flags), END } },
+	{ COMMAND(COND_SIGNAL), COND_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(COND_BROADCAST), COND_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(BARRIER_WAIT), BARRIER_FD, 1, true, LOCK_ZERO },
+	{ COMMAND(BARRIER_JOIN), BARRIER_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(BARRIER_LEAVE), BARRIER_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(BARRIER_RESET), BARRIER_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(ONCE_BEGIN), ONCE_FD, -EALREADY, false,
+	  { U32(ksync_once_begin_args, flags), END } },
+	{ COMMAND(ONCE_COMPLETE), ONCE_FD, 0, true,
+	  { U32(ksync_once_complete_args, flags), END } },
+	{ COMMAND(ONCE_ABANDON), ONCE_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(ONCE_RESET), ONCE_FD, 0, true, INDEX_ZERO },
 };
 
 #define FOR_EACH(k)							\
@@ -82,6 +102,9 @@ static inline __u32 index_of(const struct command *k)
 {
 	return _IOC_NR(k->cmd) & (PRIMITIVES - 1);
 }
+
+/* The descriptor that waits at conditions name. */
+static int mutex_of_waits __attribute__((unused)) = -1;
 
 /* An argument with which the command would do something. */
 static inline union uapi_args well_formed(const struct command *k, int pidfd)
@@ -108,6 +131,8 @@ static inline union uapi_args well_formed(const struct command *k, int pidfd)
 	case KSYNC_IOC_MUTEX_LOCK:
 	case KSYNC_IOC_RWLOCK_RDLOCK:
 	case KSYNC_IOC_RWLOCK_WRLOCK:
+	case KSYNC_IOC_BARRIER_WAIT:
+	case KSYNC_IOC_ONCE_BEGIN:
 		a.lock.deadline = LONG_AGO;
 		break;
 	case KSYNC_IOC_WAITGROUP_ADD:
@@ -125,6 +150,11 @@ static inline union uapi_args well_formed(const struct command *k, int pidfd)
 		break;
 	case KSYNC_IOC_SEM_RESIZE:
 		a.sem.count = 3;
+		break;
+	case KSYNC_IOC_COND_WAIT:
+		a.cond.mutex = mutex_of_waits;
+		a.cond.mutex_index = COND_MUTEX;
+		a.cond.deadline = LONG_AGO;
 		break;
 	}
 	return a;

@@ -71,7 +71,7 @@ TEST_F(device, makes_every_kind_with_every_flag)
 			EXPECT_EQ(1, o.users);
 			EXPECT_EQ(0, o.reserved);
 			EXPECT_EQ(0, o.name[0]);
-			EXPECT_EQ(kinds[i].max, status_of(fd, 4).value);
+			EXPECT_EQ(kinds[i].value, status_of(fd, 4).value);
 			EXPECT_EQ(kinds[i].max, status_of(fd, 4).max);
 			close(fd);
 		}

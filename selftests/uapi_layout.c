@@ -23,6 +23,9 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_lock_cell, 64),
 	SIZE(struct ksync_waitgroup_cell, 64),
 	SIZE(struct ksync_sem_cell, 64),
+	SIZE(struct ksync_cond_cell, 64),
+	SIZE(struct ksync_barrier_cell, 64),
+	SIZE(struct ksync_once_cell, 64),
 	SIZE(struct ksync_create_args, 24),
 	SIZE(struct ksync_open_args, 160),
 	SIZE(struct ksync_unlink_args, 128),
@@ -41,6 +44,9 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_line, 128),
 	SIZE(struct ksync_line_entry, 16),
 	SIZE(struct ksync_slot, 64),
+	SIZE(struct ksync_cond_wait_args, 24),
+	SIZE(struct ksync_once_begin_args, 24),
+	SIZE(struct ksync_once_complete_args, 16),
 };
 
 static const struct field offsets_table[] = {
@@ -142,6 +148,38 @@ static const struct field offsets_table[] = {
 	OFFSET(ksync_line_entry, index, 8),
 	OFFSET(ksync_line_entry, note, 12),
 	OFFSET(ksync_slot, entry, 0),
+	OFFSET(ksync_cond_cell, state, 0),
+	OFFSET(ksync_cond_cell, waits, 8),
+	OFFSET(ksync_cond_cell, moved, 16),
+	OFFSET(ksync_cond_cell, reserved, 24),
+	OFFSET(ksync_cond_wait_args, index, 0),
+	OFFSET(ksync_cond_wait_args, flags, 4),
+	OFFSET(ksync_cond_wait_args, mutex, 8),
+	OFFSET(ksync_cond_wait_args, mutex_index, 12),
+	OFFSET(ksync_cond_wait_args, deadline, 16),
+	OFFSET(ksync_barrier_cell, state, 0),
+	OFFSET(ksync_barrier_cell, history, 8),
+	OFFSET(ksync_barrier_cell, parties, 16),
+	OFFSET(ksync_barrier_cell, members, 20),
+	OFFSET(ksync_barrier_cell, deaths, 24),
+	OFFSET(ksync_barrier_cell, breaks, 28),
+	OFFSET(ksync_barrier_cell, waits, 32),
+	OFFSET(ksync_barrier_cell, reserved, 36),
+	OFFSET(ksync_once_cell, state, 0),
+	OFFSET(ksync_once_cell, result, 8),
+	OFFSET(ksync_once_cell, since, 16),
+	OFFSET(ksync_once_cell, completed, 24),
+	OFFSET(ksync_once_cell, abandoned, 28),
+	OFFSET(ksync_once_cell, deaths, 32),
+	OFFSET(ksync_once_cell, contended, 36),
+	OFFSET(ksync_once_cell, reserved, 40),
+	OFFSET(ksync_once_begin_args, index, 0),
+	OFFSET(ksync_once_begin_args, flags, 4),
+	OFFSET(ksync_once_begin_args, deadline, 8),
+	OFFSET(ksync_once_begin_args, result, 16),
+	OFFSET(ksync_once_complete_args, index, 0),
+	OFFSET(ksync_once_complete_args, flags, 4),
+	OFFSET(ksync_once_complete_args, result, 8),
 };
 
 /* What x86 encodes: direction << 30 | size << 16 | 0xd7 << 8 | number. */
@@ -178,6 +216,17 @@ static const struct field commands_table[] = {
 	COMMAND(KSYNC_IOC_SEM_TRYACQUIRE, 0x4018d751),
 	COMMAND(KSYNC_IOC_SEM_RELEASE, 0x4018d752),
 	COMMAND(KSYNC_IOC_SEM_RESIZE, 0x4018d753),
+	COMMAND(KSYNC_IOC_COND_WAIT, 0x4018d770),
+	COMMAND(KSYNC_IOC_COND_SIGNAL, 0x4008d771),
+	COMMAND(KSYNC_IOC_COND_BROADCAST, 0x4008d772),
+	COMMAND(KSYNC_IOC_BARRIER_WAIT, 0x4010d780),
+	COMMAND(KSYNC_IOC_BARRIER_JOIN, 0x4008d781),
+	COMMAND(KSYNC_IOC_BARRIER_LEAVE, 0x4008d782),
+	COMMAND(KSYNC_IOC_BARRIER_RESET, 0x4008d783),
+	COMMAND(KSYNC_IOC_ONCE_BEGIN, 0xc018d790),
+	COMMAND(KSYNC_IOC_ONCE_COMPLETE, 0x4010d791),
+	COMMAND(KSYNC_IOC_ONCE_ABANDON, 0x4008d792),
+	COMMAND(KSYNC_IOC_ONCE_RESET, 0x4008d793),
 };
 
 /* The halves of a state word are where 32-bit operations look for them. */
@@ -196,6 +245,17 @@ static_assert((KSYNC_WG_COUNT ^ KSYNC_WG_WAITERS ^ KSYNC_WG_ROUND ^
 	       KSYNC_WG_LOSS) == ~0ULL, "waitgroup bits");
 static_assert((KSYNC_SEM_VALUE ^ KSYNC_SEM_MAX ^ KSYNC_SEM_WAITERS) ==
 	      ~(1ULL << 31), "semaphore bits");
+static_assert((KSYNC_COND_SIGNALS ^ KSYNC_COND_WAITERS) == ~0ULL,
+	      "condition bits");
+static_assert((KSYNC_BARRIER_ARRIVED ^ KSYNC_BARRIER_BROKEN ^
+	       KSYNC_BARRIER_ROUND) == ~(1ULL << 63), "barrier bits");
+static_assert((KSYNC_ONCE_ID ^ KSYNC_ONCE_DONE ^ KSYNC_ONCE_DEAD ^
+	       KSYNC_ONCE_RUNS ^ KSYNC_ONCE_WAITERS) == ~0ULL, "once bits");
+static_assert(KSYNC_ONCE_ID == KSYNC_LOCK_ID, "ids are those of threads");
+static_assert(KSYNC_BARRIER_ROUND_ONE ==
+	      (KSYNC_BARRIER_ROUND & -KSYNC_BARRIER_ROUND), "one round");
+static_assert(KSYNC_ONCE_RUN == (KSYNC_ONCE_RUNS & -KSYNC_ONCE_RUNS),
+	      "one run");
 static_assert(KSYNC_LOCK_READER == (KSYNC_LOCK_READERS & -KSYNC_LOCK_READERS),
 	      "one reader");
 static_assert(KSYNC_WG_ROUND_ONE == (KSYNC_WG_ROUND & -KSYNC_WG_ROUND),
@@ -267,6 +327,9 @@ TEST(constants)
 	EXPECT_EQ(2, KSYNC_TYPE_RWLOCK);
 	EXPECT_EQ(3, KSYNC_TYPE_WAITGROUP);
 	EXPECT_EQ(4, KSYNC_TYPE_SEM);
+	EXPECT_EQ(6, KSYNC_TYPE_COND);
+	EXPECT_EQ(7, KSYNC_TYPE_BARRIER);
+	EXPECT_EQ(8, KSYNC_TYPE_ONCE);
 	EXPECT_EQ(1, KSYNC_F_GUARDED);
 	EXPECT_EQ(2, KSYNC_F_RECURSIVE);
 	EXPECT_EQ(4, KSYNC_F_FIFO);
@@ -276,6 +339,8 @@ TEST(constants)
 	EXPECT_EQ(1, KSYNC_STATUS_DEAD);
 	EXPECT_EQ(2, KSYNC_STATUS_LOST);
 	EXPECT_EQ(4, KSYNC_STATUS_LOSS);
+	EXPECT_EQ(256, KSYNC_STATUS_BROKEN);
+	EXPECT_EQ(512, KSYNC_STATUS_DONE);
 }
 
 TEST_HARNESS_MAIN

@@ -4,6 +4,7 @@
  * and /proc/PID/fdinfo; and the ways a descriptor of it travels.
  */
 #include "uapi_peer.h"
+#include "uapi_rendezvous.h"
 
 #include <poll.h>
 #include <sys/stat.h>
@@ -50,6 +51,20 @@ FIXTURE_VARIANT_ADD(object, semaphore)
 	.word = "semaphore",
 };
 
+FIXTURE_VARIANT_ADD(object, cond)
+{
+	.type = KSYNC_TYPE_COND,
+	.flags = KSYNC_F_GUARDED,
+	.word = "cond",
+};
+
+FIXTURE_VARIANT_ADD(object, once)
+{
+	.type = KSYNC_TYPE_ONCE,
+	.flags = 0,
+	.word = "once",
+};
+
 FIXTURE_SETUP(object)
 {
 	struct call c;
@@ -87,6 +102,10 @@ static int use(int fd, __u32 type, __u32 index)
 		return me(at(index, waitgroup_add(fd, 1)));
 	case KSYNC_TYPE_SEM:
 		return me(at(index, sem_acquire(fd, 5, NEVER)));
+	case KSYNC_TYPE_COND:
+		return me(at(index, cond_signal(fd)));
+	case KSYNC_TYPE_ONCE:
+		return me(at(index, once_begin(fd, NEVER)));
 	}
 	return -EINVAL;
 }

@@ -59,6 +59,12 @@ const char *type_name(uint32_t type)
 		return "waitgroup";
 	case KSYNC_SEM:
 		return "semaphore";
+	case KSYNC_COND:
+		return "cond";
+	case KSYNC_BARRIER:
+		return "barrier";
+	case KSYNC_ONCE:
+		return "once";
 	}
 	return "unknown";
 }

@@ -14,6 +14,9 @@
 #define R	(1U << KSYNC_RWLOCK)
 #define W	(1U << KSYNC_WAITGROUP)
 #define S	(1U << KSYNC_SEM)
+#define C	(1U << KSYNC_COND)
+#define B	(1U << KSYNC_BARRIER)
+#define O	(1U << KSYNC_ONCE)
 
 struct field {
 	uint32_t types;
@@ -32,16 +35,29 @@ static const struct field fields[] = {
 	FIELD(W,	 "members",	    NULL,		value),
 	FIELD(S,	 "free",	    NULL,		value),
 	FIELD(S,	 "max",		    NULL,		max),
-	FIELD(M | S,	 "waiters",	    "waiters",		waiters),
+	FIELD(B,	 "arrived",	    NULL,		value),
+	FIELD(B,	 "parties",	    NULL,		max),
+	FIELD(B,	 "members",	    "members",		readers),
+	FIELD(M | S | O, "waiters",	    "waiters",		waiters),
 	FIELD(R,	 "waiting_writers", "waiting writers",	waiters),
 	FIELD(R,	 "waiting_readers", "waiting readers",	waiters_shared),
-	FIELD(W,	 "waiters",	    "waiters",		waiters_shared),
+	FIELD(W | C | B, "waiters",	    "waiters",		waiters_shared),
 	FIELD(M | R,	 "token",	    "token",		token),
-	FIELD(W,	 "round",	    "round",		token),
+	FIELD(W | B,	 "round",	    "round",		token),
+	FIELD(C,	 "signals",	    "signals",		token),
+	FIELD(O,	 "runs",	    "runs",		token),
+	FIELD(C | B,	 "waits",	    "waits",		acquisitions),
+	FIELD(C,	 "woken",	    "of these woken",	contended),
+	FIELD(O,	 "completed",	    "completed",	acquisitions),
+	FIELD(O,	 "abandoned",	    "abandoned",	lost),
+	FIELD(O,	 "contended",	    "had to wait",	contended),
 	FIELD(M | R | S, "acquisitions",    "acquisitions",	acquisitions),
 	FIELD(M | R | S, "contended",	    "of these waited",	contended),
 	FIELD(M | R | S, "deaths",	    "holders died",	deaths),
 	FIELD(W,	 "deaths",	    "members died",	deaths),
+	FIELD(B,	 "breaks",	    "times broken",	lost),
+	FIELD(B,	 "deaths",	    "of these by death", deaths),
+	FIELD(O,	 "deaths",	    "runners died",	deaths),
 	FIELD(W,	 "lost",	    "of the last round", lost),
 	FIELD(S,	 "lost",	    "permits recovered", lost),
 };
@@ -53,16 +69,18 @@ struct flag {
 };
 
 static const struct flag object_flags[] = {
-	{ KSYNC_GUARDED, M | R | W | S, "guarded" },
+	{ KSYNC_GUARDED, ~0U, "guarded" },
 	{ KSYNC_RECURSIVE, M, "recursive" },
 	{ KSYNC_FIFO, M, "fifo" },
 	{ KSYNC_TRACKED, S, "tracked" },
 };
 
 static const struct flag state_flags[] = {
-	{ KSYNC_IS_INCONSISTENT, M | R, "inconsistent" },
+	{ KSYNC_IS_INCONSISTENT, M | R | O, "inconsistent" },
 	{ KSYNC_IS_LOST, M | R, "not_recoverable" },
 	{ KSYNC_HAS_LOSS, W, "members_lost" },
+	{ KSYNC_IS_BROKEN, B, "broken" },
+	{ KSYNC_IS_DONE, O, "done" },
 };
 
 static uint64_t field_value(const struct field *f,
@@ -120,7 +138,7 @@ void fields_json(struct json *j, const struct ksync_info *info, uint32_t index,
 	snprintf(mode, sizeof(mode), "%04o", info->mode & 07777U);
 	json_string(j, "mode", mode);
 	json_number(j, "index", index);
-	if (type & (M | R))
+	if (type & (M | R | O))
 		holder_json(j, st);
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		if (fields[i].types & type)
@@ -164,7 +182,7 @@ void fields_text(const struct ksync_info *info, uint32_t index,
 	}
 	summarize_state(text, sizeof(text), info, st);
 	line("state", text);
-	if ((type & (M | R)) && st->held) {
+	if ((type & (M | R | O)) && st->held) {
 		summarize_holder(text, sizeof(text), st);
 		line("holder", text);
 		duration_text(held, sizeof(held), st->held_ns);
@@ -179,29 +197,68 @@ void fields_text(const struct ksync_info *info, uint32_t index,
 	}
 }
 
-void summarize_state(char *buf, size_t size, const struct ksync_info *info,
-		     const struct ksync_status *st)
+static void plural(char *buf, size_t size, uint32_t n, const char *what,
+		   const char *rest)
+{
+	snprintf(buf, size, "%u %s%s%s", n, what, n == 1 ? "" : "s", rest);
+}
+
+static void summarize_lock(char *buf, size_t size,
+			   const struct ksync_status *st)
 {
 	const char *dead = "";
 
 	if (st->flags & KSYNC_IS_INCONSISTENT)
 		dead = ", inconsistent";
-	if (st->flags & KSYNC_HAS_LOSS)
-		dead = ", some died";
 	if (st->flags & KSYNC_IS_LOST)
 		snprintf(buf, size, "not recoverable");
-	else if (info->type == KSYNC_WAITGROUP)
-		snprintf(buf, size, "%u member%s%s", st->value,
-			 st->value == 1 ? "" : "s", dead);
-	else if (info->type == KSYNC_SEM)
-		snprintf(buf, size, "%u of %u free", st->value, st->max);
 	else if (st->held)
 		snprintf(buf, size, "locked%s", dead);
 	else if (st->readers)
-		snprintf(buf, size, "%u reader%s%s", st->readers,
-			 st->readers == 1 ? "" : "s", dead);
+		plural(buf, size, st->readers, "reader", dead);
 	else
 		snprintf(buf, size, "free%s", dead);
+}
+
+static void summarize_once(char *buf, size_t size,
+			   const struct ksync_status *st)
+{
+	const char *dead = "";
+
+	if (st->flags & KSYNC_IS_INCONSISTENT)
+		dead = ", a runner died";
+	if (st->flags & KSYNC_IS_DONE)
+		snprintf(buf, size, "done");
+	else
+		snprintf(buf, size, "%s%s", st->held ? "running" : "not done",
+			 dead);
+}
+
+void summarize_state(char *buf, size_t size, const struct ksync_info *info,
+		     const struct ksync_status *st)
+{
+	switch (info->type) {
+	case KSYNC_WAITGROUP:
+		plural(buf, size, st->value, "member",
+		       st->flags & KSYNC_HAS_LOSS ? ", some died" : "");
+		break;
+	case KSYNC_SEM:
+		snprintf(buf, size, "%u of %u free", st->value, st->max);
+		break;
+	case KSYNC_COND:
+		plural(buf, size, st->waiters_shared, "waiter", "");
+		break;
+	case KSYNC_BARRIER:
+		snprintf(buf, size, st->flags & KSYNC_IS_BROKEN ? "broken" :
+			 "%u of %u there", st->value, st->max);
+		break;
+	case KSYNC_ONCE:
+		summarize_once(buf, size, st);
+		break;
+	default:
+		summarize_lock(buf, size, st);
+		break;
+	}
 }
 
 void summarize_holder(char *buf, size_t size, const struct ksync_status *st)

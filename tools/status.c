@@ -34,6 +34,8 @@ static const struct guarantee {
 	  "names belong to a network namespace" },
 	{ KSYNC_G_NO_LEFTOVERS, "no_leftovers",
 	  "nothing stays behind, not even after a crash of all" },
+	{ KSYNC_G_COND_MOVES, "cond_moves",
+	  "a broadcast wakes its waiters one after the other" },
 };
 
 static void help(void)

@@ -7,13 +7,13 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/common.sh"
 . "$ksync_top/scripts/lib/check.sh"
 
-header=uapi/linux/ksync.h
-[[ -e $header ]] || skip "no $header yet"
+mapfile -t headers < <(sources uapi | grep '\.h$' || true)
+[[ ${#headers[@]} -gt 0 ]] || skip "no header yet"
 mapfile -t module < <(sources module | grep '\.c$' || true)
 [[ ${#module[@]} -gt 0 ]] || skip "no module yet"
 
-mapfile -t commands < <(sed -n 's/^#[[:space:]]*define[[:space:]]\+\(KSYNC_IOC_[A-Z0-9_]\+\)[[:space:]].*\b_IO[RWC]*[( ].*/\1/p' "$header")
-[[ ${#commands[@]} -gt 0 ]] || bad "$header: no KSYNC_IOC_ command found"
+mapfile -t commands < <(sed -n 's/^#[[:space:]]*define[[:space:]]\+\(KSYNC_IOC_[A-Z0-9_]\+\)[[:space:]].*\b_IO[RWC]*[( ].*/\1/p' "${headers[@]}")
+[[ ${#commands[@]} -gt 0 ]] || bad "${headers[*]}: no KSYNC_IOC_ command found"
 mapfile -t tests < <(sources selftests | grep -E '^selftests/uapi[_.].*[ch]$' || true)
 for c in "${commands[@]}"; do
 	grep -qE "^[[:space:]]*[A-Z_]+\($c\b|^[[:space:]]*\[.*\b$c\b|^[[:space:]]*\{ *$c\b" "${module[@]}" ||

@@ -19,6 +19,8 @@
  *   ENOMEM          no memory, or the caller's memory cgroup is full
  *
  *   EBUSY           a try operation could not succeed now
+ *   EALREADY        once: it is done; the result comes with it
+ *   EPIPE           barrier: broken, a party will not come
  *   ETIMEDOUT       the deadline passed; nothing was acquired, nothing lost
  *   EOWNERDEAD      acquired, but a previous exclusive holder died holding it
  *                   (wait group: the round ended, and members of it died)
@@ -28,7 +30,9 @@
  *   EOVERFLOW       a count would pass its maximum
  *   ERANGE          a count would fall below zero
  *
- * A command that fails with anything but EOWNERDEAD has changed nothing.
+ * A command that fails with anything but EOWNERDEAD has changed nothing, but
+ * for a barrier, which a party that times out breaks, and for a condition,
+ * whose waiters give up the mutex and take it again.
  * Commands that wait are never ended by a signal handler (the handler runs and
  * the wait goes on) and always by a fatal signal.
  *
@@ -57,12 +61,18 @@
  * @KSYNC_TYPE_RWLOCK: many readers or one writer, owned by threads
  * @KSYNC_TYPE_WAITGROUP: a count of members and the wait for it to reach zero
  * @KSYNC_TYPE_SEM: a weighted semaphore, first come first served
+ * @KSYNC_TYPE_COND: a condition variable, to wait at with a mutex
+ * @KSYNC_TYPE_BARRIER: where a number of parties wait for each other
+ * @KSYNC_TYPE_ONCE: what is to be run by one thread, to its end, with a result
  */
 enum ksync_primitive_type {
 	KSYNC_TYPE_MUTEX	= 1,
 	KSYNC_TYPE_RWLOCK	= 2,
 	KSYNC_TYPE_WAITGROUP	= 3,
 	KSYNC_TYPE_SEM		= 4,
+	KSYNC_TYPE_COND		= 6,
+	KSYNC_TYPE_BARRIER	= 7,
+	KSYNC_TYPE_ONCE		= 8,
 };
 
 /*
@@ -84,7 +94,8 @@ enum ksync_primitive_type {
  * @flags: in: KSYNC_F_*
  * @nr: in: primitives, 1 to KSYNC_NR_MAX
  * @value: in: semaphore: free permits at first; otherwise 0
- * @max: in: semaphore: maximum, 1 to KSYNC_COUNT_MAX; otherwise 0
+ * @max: in: semaphore: maximum, barrier: parties, 1 to KSYNC_COUNT_MAX;
+ *       otherwise 0
  * @fd: out: the object, close-on-exec
  */
 struct ksync_create_args {
@@ -190,6 +201,8 @@ struct ksync_object_info {
 #define KSYNC_STATUS_DEAD	(1U << 0)	/* inconsistent: a holder died */
 #define KSYNC_STATUS_LOST	(1U << 1)	/* not recoverable */
 #define KSYNC_STATUS_LOSS	(1U << 2)	/* wait group: members died */
+#define KSYNC_STATUS_BROKEN	(1U << 8)	/* barrier */
+#define KSYNC_STATUS_DONE	(1U << 9)	/* once: there is a result */
 
 /**
  * struct ksync_primitive_status - the state of one primitive, a snapshot
@@ -199,20 +212,24 @@ struct ksync_object_info {
  *              namespace; 0 when not held or not visible
  * @holder_tid: out: thread, likewise
  * @holder_id: out: kernel's id of that thread; 0 when not held
- * @readers: out: rwlock: read holds
- * @value: out: mutex, rwlock: 1 when held exclusively; waitgroup: members;
- *         semaphore: free permits
- * @max: out: semaphore: maximum
- * @waiters_exclusive: out: waiters for a mutex, a write lock or permits
- * @waiters_shared: out: waiters for a read lock or the end of a round
+ * @readers: out: rwlock: read holds; barrier: members
+ * @value: out: mutex, rwlock, once: 1 when held exclusively, or run;
+ *         waitgroup: members; semaphore: free permits; barrier: parties that
+ *         have arrived
+ * @max: out: semaphore: maximum; barrier: parties
+ * @waiters_exclusive: out: waiters for a mutex, a write lock, permits, the end
+ *                     of a run
+ * @waiters_shared: out: waiters for a read lock, the end of a round, a signal
  * @deaths: out: holders or members that died
  * @lost: out: waitgroup: members the round lost; semaphore: permits given back
- *        for the dead
+ *        for the dead; once: runs given up; barrier: times that it broke
  * @held_ns: out: for how long it has been held exclusively, in ns (coarse)
  * @token: out: mutex, rwlock: token of the present or last exclusive hold;
- *         waitgroup: number of the round
- * @acquisitions: out: successful acquisitions (waitgroup: waits that slept)
- * @contended: out: those that had to wait
+ *         waitgroup, barrier: number of the round; once: runs begun;
+ *         condition: signals and broadcasts
+ * @acquisitions: out: successful acquisitions (waitgroup, barrier: waits that
+ *                slept; condition: waits; once: runs that completed)
+ * @contended: out: those that had to wait; condition: waiters that were moved
  */
 struct ksync_primitive_status {
 	__u32 index;

@@ -155,12 +155,17 @@ struct ksync_sem_cell {
 	__u32 reserved[9];
 };
 
+#include <linux/ksync_rendezvous.h>
+
 /**
  * union ksync_cell - any primitive
  * @state: the deciding word
  * @lock: mutex, rwlock
  * @waitgroup: waitgroup
  * @sem: semaphore
+ * @cond: condition variable
+ * @barrier: barrier
+ * @once: once
  * @size: holds the size
  */
 union ksync_cell {
@@ -168,15 +173,19 @@ union ksync_cell {
 	struct ksync_lock_cell lock;
 	struct ksync_waitgroup_cell waitgroup;
 	struct ksync_sem_cell sem;
+	struct ksync_cond_cell cond;
+	struct ksync_barrier_cell barrier;
+	struct ksync_once_cell once;
 	__u8 size[64];
 };
 
 /*
- * Mapping. An object without KSYNC_F_GUARDED can be mapped: MAP_SHARED, offset
- * 0, up to the pages that hold its cells, with an rwlock followed by pages that
- * hold KSYNC_SLOTS slots (not to be touched before the caller has one). What
- * user space may do there by itself is below. Whatever else it writes breaks the
- * primitive for those who share it, and nothing else.
+ * Mapping. An object without KSYNC_F_GUARDED whose cells are described above
+ * (other types: ENODEV) can be mapped: MAP_SHARED, offset 0, up to the pages that
+ * hold its cells, with an rwlock followed by pages that hold KSYNC_SLOTS slots
+ * (not to be touched before the caller has one). What user space may do there by
+ * itself is below. Whatever else it writes breaks the primitive for those who
+ * share it, and nothing else.
  *
  * A thread that locks must have a line: memory that says what it is engaged in,
  * so that the kernel finds that when the thread dies. KSYNC_IOC_DEV_THREAD gives
