@@ -250,7 +250,7 @@ int ksync_wait_result(struct ksync_waiter *w)
  * it is not any more on return. @expires is NULL for a wait without a deadline.
  */
 int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
-		      ktime_t *expires)
+		      ktime_t *expires) __releases(&q->bucket->lock)
 {
 	struct ksync_wake wake;
 	bool queued;

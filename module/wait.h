@@ -106,7 +106,7 @@ void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w);
 ktime_t ksync_deadline(u64 deadline);
 int ksync_sleep(struct ksync_waiter *w, ktime_t *expires);
 int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
-		      ktime_t *expires);
+		      ktime_t *expires) __releases(&q->bucket->lock);
 int ksync_wait_result(struct ksync_waiter *w);
 
 static inline void ksync_queue_lock(struct ksync_queue *q)

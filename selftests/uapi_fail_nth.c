@@ -10,6 +10,7 @@
  *	- no descriptor and no object is left, and the state is what it was.
  */
 #include "uapi_fail.h"
+#include "uapi_rendezvous.h"
 
 #define SWEEPS		4
 #define PLENTY		2000	/* more allocations than any command does */
@@ -126,6 +127,11 @@ static int add_member(struct call *c)
 	return ret ?: syscall(SYS_pidfd_open, getpid(), 0);
 }
 
+static int run_once(struct call *c)
+{
+	return me(once_begin(c->fd, NEVER));
+}
+
 static int open_fdinfo(struct call *c)
 {
 	char path[64];
@@ -186,6 +192,10 @@ CALL(tryacquire, sem_tryacquire(s->fd, 1))
 CALL(release, sem_release(s->fd, 1))
 CALL(resize, sem_resize(s->fd, 9))
 CALL(resize_back, sem_resize(s->fd, 1))
+CALL(begin, once_begin(s->fd, NEVER))
+CALL(abandon, once_abandon(s->fd))
+CALL(arrive, barrier_wait(s->fd, NEVER))
+CALL(signal_cond, cond_signal(s->fd))
 
 FIXTURE(chain)
 {
@@ -243,6 +253,9 @@ FIXTURE_VARIANT_ADD(chain, chain_name)					\
 #define WAITGROUP	.type = KSYNC_TYPE_WAITGROUP
 #define SEM		.type = KSYNC_TYPE_SEM
 #define TRACKED		SEM, .flags = KSYNC_F_TRACKED
+#define COND		.type = KSYNC_TYPE_COND
+#define BARRIER		.type = KSYNC_TYPE_BARRIER
+#define ONCE		.type = KSYNC_TYPE_ONCE
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -319,6 +332,15 @@ FAILING(tracked_tryacquire, TRACKED, .call = tryacquire, .undo = release,
 FAILING(tracked_release, TRACKED, .prepare = take_permit, .call = release,
 	.undo = acquire);
 
+FAILING(cond_signal, COND, .call = signal_cond);
+FAILING(barrier_wait_alone, BARRIER, .call = arrive, .result = 1,
+	.at_least = 1);
+FAILING(once_begin, ONCE, .call = begin, .undo = abandon, .at_least = 1);
+FAILING(once_begin_waits, ONCE, .call = begin, .undo = abandon, .hold = begin,
+	.let_go = abandon, .at_least = 1);
+FAILING(once_abandon, ONCE, .prepare = run_once, .call = abandon,
+	.undo = begin);
+
 #pragma GCC diagnostic pop
 
 static int site_object(const struct site *s, const FIXTURE_VARIANT(chain) * v)
@@ -330,6 +352,8 @@ static int site_object(const struct site *s, const FIXTURE_VARIANT(chain) * v)
 				 0600);
 	if (v->type == KSYNC_TYPE_SEM)
 		return create_sem(s->dev, v->flags, 1, 1);
+	if (v->type == KSYNC_TYPE_BARRIER)
+		return create_barrier(s->dev, v->flags, 1, 1);
 	return call_run(&c) ?: c.arg.create.fd;
 }
 
@@ -338,6 +362,9 @@ static bool same_state(int fd, const struct ksync_primitive_status *before)
 {
 	struct ksync_primitive_status now = status(fd);
 
+	/* There it counts runs that were given up. */
+	if (info(fd).type == KSYNC_TYPE_ONCE)
+		now.lost = before->lost;
 	return now.value == before->value && now.max == before->max &&
 	       now.readers == before->readers && now.flags == before->flags &&
 	       now.deaths == before->deaths && now.lost == before->lost &&
