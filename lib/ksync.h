@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * libksync: mutexes, reader-writer locks, wait groups and semaphores between
- * processes, which survive the death of whoever holds them.
+ * libksync: mutexes, reader-writer locks, wait groups, semaphores, condition
+ * variables, barriers and run-once between processes, which survive the death of
+ * whoever holds them.
  *
  *	struct ksync_mutex *m;
  *	int err = ksync_mutex_open(&m, "my-cache", O_CREAT, 0600, NULL);

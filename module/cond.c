@@ -22,6 +22,7 @@
  */
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/fs.h>
 
 #include "commands.h"
 #include "cond_word.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ksync: mutexes, reader-writer locks, wait groups and semaphores between
- * processes that survive the death of whoever holds them.
+ * ksync: mutexes, reader-writer locks, wait groups, semaphores, condition
+ * variables, barriers and run-once between processes that survive the death of
+ * whoever holds them.
  *
  *	ioctl.c device.c	commands
  *	mutex.c rwlock.c	transitions of one primitive each, by the pure

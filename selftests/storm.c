@@ -31,7 +31,9 @@ static bool storm_create(struct storm *s)
 	    ksync_mutex_create(&s->fifo, &fifo) ||
 	    ksync_rwlock_create(&s->rwlocks, &rwlocks) ||
 	    ksync_sem_create(&s->sems, &sems) ||
-	    ksync_waitgroup_create(&s->wgs, &wgs))
+	    ksync_waitgroup_create(&s->wgs, &wgs) ||
+	    ksync_cond_create(&s->cond, NULL) ||
+	    ksync_once_create(&s->once, NULL))
 		return false;
 	s->mutex[0] = ksync_mutex_at(s->mutexes, 0);
 	s->mutex[1] = ksync_mutex_at(s->mutexes, 1);
@@ -52,6 +54,8 @@ static void storm_destroy(struct storm *s)
 	ksync_rwlock_close(s->rwlocks);
 	ksync_sem_close(s->sems);
 	ksync_waitgroup_close(s->wgs);
+	ksync_cond_close(s->cond);
+	ksync_once_close(s->once);
 }
 
 struct supervisor {

@@ -79,6 +79,9 @@ struct storm {
 	struct ksync_rwlock *rwlocks, *rwlock[RWLOCKS];
 	struct ksync_sem *sems, *sem[SEMS];
 	struct ksync_waitgroup *wgs, *wg[WORKERS];
+	struct ksync_cond *cond;
+	struct ksync_once *once;
+	uint32_t runner;	/* who says that it runs the once */
 };
 
 #define get(p)		__atomic_load_n(p, __ATOMIC_SEQ_CST)

@@ -162,6 +162,18 @@ static inline void must_unlock(struct storm *s, struct slot *me, int k)
 			  ksync_strerror(err));
 }
 
+/* Gives up the mutex for a moment, and must be alone again afterwards. */
+static inline void wait_inside(struct storm *s, struct slot *me, int k)
+{
+	int err = ksync_cond_wait_until(s->cond, s->mutex[k],
+					wait_for(s, me, SHORTLY));
+
+	if (err && err != -ETIMEDOUT && err != -EOWNERDEAD)
+		violation(s, "wait with mutex %d: %s", k, ksync_strerror(err));
+	else
+		work_alone(s, me, k, err == -EOWNERDEAD ? err : 0);
+}
+
 static inline void write_once(struct storm *s, struct slot *me, int k,
 			      enum patience how)
 {
@@ -172,6 +184,8 @@ static inline void write_once(struct storm *s, struct slot *me, int k,
 	err = lock_exclusively(s, me, k, how);
 	if (!gave_up(s, how, err, "lock", k)) {
 		work_alone(s, me, k, err);
+		if (!rw && !me->skipped && !dice(me, 6))
+			wait_inside(s, me, k);
 		if (rw && !me->skipped && !dice(me, 4)) {
 			err = ksync_rwlock_downgrade(rw);
 			if (err)
@@ -304,11 +318,47 @@ static inline void wait_for_group(struct storm *s, struct slot *me, int k,
 		violation(s, "wait group %d: lost nobody", k);
 }
 
+/* Nobody runs it beside another, or after a dead one without being told. */
+static inline void run_it(struct storm *s, struct slot *me, enum patience how)
+{
+	uint32_t other;
+	int err;
+
+	if (how == TRY)
+		how = SHORTLY;
+	err = ksync_once_begin_until(s->once, NULL, wait_for(s, me, how));
+	if (err == -EALREADY) {
+		ksync_once_reset(s->once);
+		return;
+	}
+	if (gave_up(s, how, err, "once", 0))
+		return;
+	other = get(&s->runner);
+	if (other && surely_alive(s, other))
+		violation(s, "once: run by %#x and %#x", me->id, other);
+	else if (other && !err)
+		violation(s, "once: %#x was not told that %#x died", me->id,
+			  other);
+	set(&s->runner, me->id);
+	dawdle(me);
+	if (get(&s->runner) != me->id)
+		violation(s, "once: %#x came in to %#x", get(&s->runner),
+			  me->id);
+	set(&s->runner, 0);
+	err = dice(me, 4) ? ksync_once_abandon(s->once) :
+			    ksync_once_complete(s->once, me->id);
+	if (err)
+		violation(s, "once: its end by %#x says %s", me->id,
+			  ksync_strerror(err));
+}
+
 static inline void do_something(struct storm *s, struct slot *me)
 {
 	enum patience how = patience(me);
 
-	switch (dice(me, 10)) {
+	if (!dice(me, 4))
+		ksync_cond_broadcast(s->cond);
+	switch (dice(me, 11)) {
 	case 0: case 1: case 2: case 3:
 		write_once(s, me, dice(me, LOCKS), how);
 		break;
@@ -323,6 +373,9 @@ static inline void do_something(struct storm *s, struct slot *me)
 		break;
 	case 9:
 		wait_for_group(s, me, dice(me, WORKERS), how);
+		break;
+	case 10:
+		run_it(s, me, how);
 		break;
 	}
 	set(&me->ops, me->ops + 1);
@@ -342,6 +395,7 @@ static inline void parade(struct storm *s, struct slot *me)
 	be_a_member(s, me);
 	for (k = 0; k < WORKERS; k++)
 		wait_for_group(s, me, k, MUST);
+	run_it(s, me, MUST);
 }
 
 /* A child process; does not return. */
