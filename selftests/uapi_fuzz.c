@@ -9,6 +9,7 @@
  */
 #include "uapi_commands.h"
 #include "uapi_peer.h"
+#include "all_processors.h"
 
 #define PROCESSES	5
 #define SHARED		9	/* descriptors that all of them have */

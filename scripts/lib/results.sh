@@ -116,7 +116,7 @@ selftests_in_guest()
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
 		-- env KSYNC_CI=1 "KSYNC_TEST_TIMEOUT=${KSYNC_TEST_TIMEOUT:-}" \
 		"KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-6}" \
-		"KSYNC_DEEP=${KSYNC_DEEP:-}" \
+		"KSYNC_DEEP=${KSYNC_DEEP:-}" "KSYNC_ONE_CPU=${KSYNC_ONE_CPU:-}" \
 		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
 		tee "$log/$k.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
