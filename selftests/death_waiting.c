@@ -6,6 +6,7 @@
 
 #include "death.h"
 #include "gates.h"
+#include "all_processors.h"
 
 FIXTURE(gate) {
 	void *g;

@@ -2,6 +2,7 @@
 /* How long objects live: from the first user to the last, whatever happens. */
 
 #include "actor.h"
+#include "all_processors.h"
 
 FIXTURE(lifetime) {
 	struct actor a, b;

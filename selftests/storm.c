@@ -14,6 +14,7 @@
 
 #include "actor.h"
 #include "storm_worker.h"
+#include "all_processors.h"
 
 static bool storm_create(struct storm *s)
 {

@@ -7,7 +7,7 @@
 #
 # Included before lib.mk.
 
-LOCAL_HDRS += $(wildcard uapi*.h)
+LOCAL_HDRS += $(wildcard uapi*.h) all_processors.h
 
 UAPI_ALL := $(patsubst uapi_%.c,%,$(wildcard uapi_*.c))
 UAPI_32 ?= bad_input device layout name object waitgroup

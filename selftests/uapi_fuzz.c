@@ -9,6 +9,7 @@
  *
  * KSYNC_FUZZ_SECONDS (default 5) and KSYNC_FUZZ_SEED say how long and which.
  */
+#include "all_processors.h"
 #include "uapi_fail.h"
 #include "uapi_fuzz_world.h"
 

@@ -4,6 +4,7 @@
  * processes with several threads. Who merely holds is in uapi_death.c.
  */
 #include "uapi_peer.h"
+#include "all_processors.h"
 
 #define RACES	30
 

@@ -2,6 +2,7 @@
 /* Waiting: deadlines, signals, objects closed meanwhile, and many at once. */
 
 #include "gates.h"
+#include "all_processors.h"
 
 FIXTURE(waiting) {
 	void *g;

@@ -128,6 +128,7 @@ selftests_in_guest()
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
 		-- env KSYNC_CI=1 "KSYNC_DEEP=${KSYNC_DEEP:-}" \
+		"KSYNC_ONE_CPU=${KSYNC_ONE_CPU:-}" \
 		"${settings[@]}" \
 		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
 		tee "$log/$k.tap" |
