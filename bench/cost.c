@@ -143,6 +143,7 @@ int print_costs(void)
 
 	if (!counts_instructions())
 		return 2;
+	print_machine("# ");
 	for (i = 0; i < nr; i++) {
 		for (kind = 0; kind < NR_KINDS; kind++)
 			if (peers[i]->pairs[kind])
