@@ -44,9 +44,12 @@
 #include "backend_futex_sys.h"
 
 /*
- * Sleepers look after what they sleep on: soon at first, then in this interval,
- * which grows by itself with every so many waiters in the queue, to a limit.
+ * Sleepers look after what they sleep on: soon at first, but not before the next
+ * tick of the kernel, for a timer that comes first has to be programmed, which
+ * takes longer than all the rest of going to sleep. Then in this interval, which
+ * grows by itself with every so many waiters in the queue, to a limit.
  */
+#define KFX_LOOK_NS		12000000ULL
 #define KFX_RECHECK_NS		100000000ULL
 #define KFX_RECHECK_WAITERS	256U
 #define KFX_RECHECK_MAX_NS	2000000000ULL

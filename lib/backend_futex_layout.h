@@ -98,7 +98,7 @@ struct kfx_slot {
  *		LEFT: no longer a read hold, but a writer may have seen it.
  * count	read holds beyond the first; permits; members bound to the process
  * reads	read acquisitions since the key was set to its index
- * round	of the members
+ * round	of the members; reads: see ksync_fast_calm()
  */
 #define KFX_HELD_READ	KSYNC_HOLD_READ
 #define KFX_HELD_EXCL	KSYNC_HOLD_EXCL
@@ -256,12 +256,6 @@ struct kfx_queue {
 };
 
 #define KFX_QUEUE_AT	(sizeof(union ksync_cell) - sizeof(struct kfx_queue))
-
-/*
- * mutex: who unlocks it does so with a fence. rwlock: who reads does. In place of
- * the top bit of the count of readers, of which there is none here.
- */
-#define KFX_LOCK_FENCED	(1ULL << 61)
 
 /*
  * mutex, in place of the count of read acquisitions:

@@ -16,9 +16,11 @@
  *
  * so at least one sees the other: the writer's barrier comes before the reader's
  * look, which sees the word then, or after it, and the hold is visible. A reader
- * that looks later sees FENCED, and has a fence of its own. Who withdraws or
- * leaves looks at the word once more, in the same way, and lets in the writer
- * that may have seen it.
+ * that looks later sees FENCED, and has a fence of its own.
+ *
+ * Who withdraws or leaves looks at the word once more, without a fence, and lets
+ * in the writer that may have seen it. Before a writer sleeps, WRITER_WAITS is
+ * set, a barrier sent, FENCED or not, and all lines looked at again.
  *
  * A barrier costs as much as hundreds of reads, so FENCED stays until a reader
  * has read often and seen no new writer. It is set together with an id or with
@@ -105,11 +107,12 @@ static void set_flags(struct kfx_q *q)
 	uint64_t flags = kfx_lock_flags(q), word = kfx_load(&q->cell->state);
 
 	if (flags & KSYNC_LOCK_WRITER_WAITS)
-		flags |= KFX_LOCK_FENCED;
+		flags |= KSYNC_FAST_FENCED;
 	while ((word & (all | flags)) != flags &&
 	       !kfx_cas(&q->cell->state, &word, (word & ~all) | flags))
 		;
-	if (flags & ~word & KFX_LOCK_FENCED)
+	/* Who leaves has no fence in any case. */
+	if (flags & ~word & (KSYNC_FAST_FENCED | KSYNC_LOCK_WRITER_WAITS))
 		kfx_rwlock_fence_readers(q);
 }
 

@@ -5,28 +5,23 @@
  */
 #include "backend_futex.h"
 
-/* Reads in a row that see no writer, after which fences are left out again. */
-#define CALM	500
+/* How often, and for how long, to let others run before a thread queues. */
+#define YIELDS		6
+#define YIELD_NS	1000000ULL
 
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
 
-/* The token of the last writer is in the upper half of what counts. */
+/* Fences are left out again, unless somebody is about who can send no barrier. */
 static void calm_down(struct kfx_q *q, struct ksync_hold *hold)
 {
-	uint32_t token = kfx_load(&q->cell->lock.token) << 16;
-	uint32_t calm = kfx_load(&hold->round);
-	uint64_t word = KFX_LOCK_FENCED;
+	uint64_t word = KSYNC_FAST_FENCED;
 
-	if ((calm ^ token) >> 16)
-		calm = token;
-	if ((++calm & 0xffff) == CALM) {
-		calm = token;
-		/* Unless somebody is about who could send no barrier. */
-		if (!kfx_load(&q->obj->header->fenced))
-			kfx_cas(&q->cell->state, &word, 0);
-	}
-	kfx_store(&hold->round, calm);
+	if (!ksync_fast_calm(&q->cell->lock, &hold->round))
+		return;
+	kfx_store(&hold->round, 0);
+	if (!kfx_load(&q->obj->header->fenced))
+		kfx_cas(&q->cell->state, &word, 0);
 }
 
 static int reader_result(struct kfx_q *q, struct ksync_hold *hold)
@@ -46,7 +41,7 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 	kfx_fence();
 	word = kfx_load(&q->cell->state);
 	if (!(word & NO_READERS)) {
-		if (word == KFX_LOCK_FENCED)
+		if (word == KSYNC_FAST_FENCED)
 			calm_down(q, hold);
 		return reader_result(q, hold);
 	}
@@ -101,20 +96,53 @@ static int read_again(struct kfx_q *q, struct ksync_hold *hold, bool try)
 	return reader_result(q, hold);
 }
 
-static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
-		       struct ksync_hold *hold, uint64_t deadline, bool try)
+static int spin_read(struct kfx_q *q, struct ksync_hold *hold)
 {
 	uint32_t i, n = kfx_spins();
 	int ret = -EBUSY;
+
+	for (i = 0; i < n && ret == -EBUSY; i++) {
+		kfx_relax();
+		if (!(kfx_load(&q->cell->state) & NO_READERS))
+			ret = try_read(q, hold);
+	}
+	return ret;
+}
+
+/*
+ * Who queues keeps others out until it has run, and they queue, too: then every
+ * acquisition is a switch from one process to another. When the one in the way
+ * is not running, it is better to let it run. True: try again.
+ */
+static bool let_run(uint64_t *until, uint64_t deadline)
+{
+	uint64_t now = kfx_now();
+
+	if (!*until) {
+		*until = now + YIELD_NS;
+		if (*until > deadline)
+			*until = deadline;
+	}
+	if (now >= *until)
+		return false;
+	kfx_yield();
+	return true;
+}
+
+static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
+		       struct ksync_hold *hold, uint64_t deadline, bool try)
+{
+	uint64_t until = 0;
+	int ret, i;
 
 	if (try) {
 		kfx_look(q, t);
 		return try_read(q, hold);
 	}
-	for (i = 0; i < n && ret == -EBUSY; i++) {
-		kfx_relax();
-		if (!(kfx_load(&q->cell->state) & NO_READERS))
-			ret = try_read(q, hold);
+	for (i = 0, ret = -EBUSY; i < YIELDS && ret == -EBUSY; i++) {
+		if (i && !let_run(&until, deadline))
+			break;
+		ret = spin_read(q, hold);
 	}
 	if (ret != -EBUSY)
 		return ret;
@@ -190,8 +218,8 @@ static int try_word(struct kfx_q *q, uint64_t *word)
 		if (kfx_lock_id(*word) || (*word & KSYNC_LOCK_WAITERS))
 			return -EBUSY;
 	} while (!kfx_cas(&q->cell->state, word,
-			  *word | q->owner | KFX_LOCK_FENCED));
-	if (!(*word & KFX_LOCK_FENCED))
+			  *word | q->owner | KSYNC_FAST_FENCED));
+	if (!(*word & KSYNC_FAST_FENCED))
 		kfx_rwlock_fence_readers(q);
 	return 0;
 }
@@ -233,10 +261,10 @@ static int spin_write(struct kfx_q *q)
 /* A try that failed may have let nobody in meanwhile. */
 static void undo_try(struct kfx_q *q)
 {
-	uint64_t word = q->owner | KFX_LOCK_FENCED;
+	uint64_t word = q->owner | KSYNC_FAST_FENCED;
 
 	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner ||
-	    kfx_cas(&q->cell->state, &word, KFX_LOCK_FENCED))
+	    kfx_cas(&q->cell->state, &word, KSYNC_FAST_FENCED))
 		return;
 	kfx_q_lock(q);
 	kfx_lock_pass_on(q, q->owner);
@@ -247,7 +275,8 @@ static void undo_try(struct kfx_q *q)
 static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 			uint64_t deadline, bool try)
 {
-	int ret;
+	uint64_t until = 0;
+	int ret, i;
 
 	if (try) {
 		undo_try(q);
@@ -257,7 +286,14 @@ static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 			undo_try(q);
 		return ret;
 	}
-	ret = spin_write(q);
+	for (i = 0, ret = -EBUSY; i < YIELDS && ret == -EBUSY; i++) {
+		if (i) {
+			undo_try(q);
+			if (!let_run(&until, deadline))
+				break;
+		}
+		ret = spin_write(q);
+	}
 	if (ret != -EBUSY)
 		return ret;
 	ret = queue_up(q, KFX_WANT_EXCL, NULL, deadline);
@@ -309,9 +345,9 @@ int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index)
 /* The writer lets go: of everything, or its hold is READ by now. */
 static void stop_writing(struct kfx_q *q, bool lost)
 {
-	uint64_t word = q->owner | KFX_LOCK_FENCED;
+	uint64_t word = q->owner | KSYNC_FAST_FENCED;
 
-	if (kfx_cas(&q->cell->state, &word, KFX_LOCK_FENCED))
+	if (kfx_cas(&q->cell->state, &word, KSYNC_FAST_FENCED))
 		return;
 	kfx_q_lock(q);
 	word = kfx_load(&q->cell->state);
@@ -408,10 +444,10 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 	ret = -EBUSY;
 	while (!kfx_lock_id(word) &&
 	       !kfx_cas(&q.cell->state, &word,
-			word | q.owner | KFX_LOCK_FENCED))
+			word | q.owner | KSYNC_FAST_FENCED))
 		;
 	if (!kfx_lock_id(word)) {
-		if (!(word & KFX_LOCK_FENCED))
+		if (!(word & KSYNC_FAST_FENCED))
 			kfx_rwlock_fence_readers(&q);
 		/* The CAS is the writer's side of the diagram. */
 		if (kfx_rwlock_read_by_others(&q)) {

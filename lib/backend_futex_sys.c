@@ -107,6 +107,14 @@ void kfx_nap(uint64_t ns)
 		kfx_sleep(&never, 0, until);
 }
 
+void kfx_yield(void)
+{
+	int saved = errno;
+
+	sched_yield();
+	errno = saved;
+}
+
 /* How many this process may run on: with one, spinning is in vain. */
 unsigned int kfx_cpus(void)
 {

@@ -9,15 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/*
- * After an atomic read-modify-write: makes a full barrier of it, which on x86 it
- * is. Elsewhere later loads could be done before its store.
- */
-#if defined(__x86_64__) || defined(__i386__)
-#define kfx_fence_after_rmw()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
-#else
-#define kfx_fence_after_rmw()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
-#endif
+#include "fast.h"
+
+#define kfx_fence_after_rmw()	ksync_fast_fence_after_rmw()
 #define kfx_fence()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /* Atomic operations; who pairs with whom is said where they are used. */
@@ -65,6 +59,7 @@ unsigned int kfx_spins(void);
 void kfx_barrier_init(void);
 bool kfx_barrier(void);
 void kfx_nap(uint64_t ns);
+void kfx_yield(void);
 int kfx_open(int dir, const char *path, int flags, mode_t mode);
 void kfx_close(int fd);
 int kfx_byte_lock(int fd, long long byte, bool wait);

@@ -8,8 +8,7 @@
  */
 #include "backend_futex.h"
 
-#define FIRST_LOOK_NS	1000000ULL
-#define SECOND_LOOK_NS	10000000ULL
+#define TRY_LOOK_NS	1000000ULL
 
 /* How long to sleep at once, with so many waiters about. */
 uint64_t kfx_pace(uint32_t waiters)
@@ -97,7 +96,7 @@ void kfx_look(struct kfx_q *q, struct kfx_thread *t)
 {
 	uint64_t now = kfx_now_coarse();
 
-	if (now - t->checked < FIRST_LOOK_NS)
+	if (now - t->checked < TRY_LOOK_NS)
 		return;
 	t->checked = now;
 	look(q);
@@ -110,7 +109,7 @@ void kfx_look(struct kfx_q *q, struct kfx_thread *t)
 int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
-	uint64_t now, until, step = FIRST_LOOK_NS;
+	uint64_t now = kfx_load(&line->since), until, step = KFX_LOOK_NS;
 	uint32_t value;
 
 	for (;;) {
@@ -118,10 +117,12 @@ int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
 		value = kfx_load_acquire(&line->futex);
 		if (kfx_wait_state(line) != KFX_WAITING || (poll && poll(q)))
 			return 0;
-		now = kfx_now();
+		if (!now)
+			now = kfx_now();
 		if (now >= deadline)
 			return -ETIMEDOUT;
 		until = deadline - now > step ? now + step : deadline;
+		now = 0;
 		kfx_sleep(&line->futex, value, until);
 		if (kfx_load(&line->futex) != value || until == deadline ||
 		    kfx_now() < until)
@@ -130,7 +131,6 @@ int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
 		kfx_q_lock(q);
 		q->obj->ops->advance(q);
 		kfx_q_unlock(q);
-		step = step == FIRST_LOOK_NS ? SECOND_LOOK_NS :
-			kfx_pace(kfx_load(&q->queue->nr));
+		step = kfx_pace(kfx_load(&q->queue->nr));
 	}
 }

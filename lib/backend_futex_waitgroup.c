@@ -262,7 +262,7 @@ static int join_round(struct kfx_q *q, uint64_t *word)
 /* Until the round is another, or -ETIMEDOUT. */
 static int sleep_round(struct kfx_q *q, uint32_t round, uint64_t deadline)
 {
-	uint64_t now, until, step = 1000000;
+	uint64_t now, until, step = KFX_LOOK_NS;
 	uint64_t word;
 
 	for (;;) {
@@ -278,8 +278,7 @@ static int sleep_round(struct kfx_q *q, uint32_t round, uint64_t deadline)
 		if (until == deadline || kfx_now() < until)
 			continue;
 		kfx_sweep(q->obj);
-		step = step < KFX_RECHECK_NS ? 10 * step :
-			kfx_pace(kfx_load(&q->obj->header->lines_hi));
+		step = kfx_pace(kfx_load(&q->obj->header->lines_hi));
 	}
 }
 

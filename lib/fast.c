@@ -24,3 +24,19 @@ struct ksync_fast *ksync_fast_claim(uint64_t tag)
 	f->tag = tag;
 	return f;
 }
+
+bool ksync_fast_read_fenced(struct ksync_fast *f)
+{
+	struct ksync_lock_cell *cell = &f->cell->lock;
+	struct ksync_hold *hold = f->hold;
+
+	/* Pairs with the atomic operation that put a writer in the word. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* Acquire: what the last writer did. */
+	if (__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
+	    KSYNC_FAST_FENCED && !ksync_fast_calm(cell, &hold->round))
+		return ksync_fast_has_read(hold);
+	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
+			 __ATOMIC_RELEASE);
+	return false;
+}

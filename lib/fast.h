@@ -34,6 +34,16 @@
 #define ksync_fast_barrier()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /*
+ * After an atomic read-modify-write: makes a full barrier of it, which on x86 it
+ * is. Elsewhere later loads could be done before its store.
+ */
+#if defined(__x86_64__) || defined(__i386__)
+#define ksync_fast_fence_after_rmw()	ksync_fast_barrier()
+#else
+#define ksync_fast_fence_after_rmw()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+
+/*
  * mutex: from free to held by @id, whatever stands in the high half: also past
  * those who wait. Only the low half, since the unlock has written that half
  * alone: a processor cannot forward a narrow store to a wider operation, and
@@ -63,14 +73,19 @@ static inline uint32_t ksync_fast_unlock(struct ksync_lock_cell *cell)
 	return __atomic_load_n(&cell->ctl, __ATOMIC_RELAXED);
 }
 
-/* WAITERS and others, as they stand in the high half. */
-#define KSYNC_FAST_CTL(flag)	((uint32_t)((flag) >> 32))
+/*
+ * In place of the top bit of the count of readers, which are not counted on the
+ * fast path: whoever unlocks a mutex, or reads, does so with a full fence.
+ */
+#define KSYNC_FAST_FENCED	(1ULL << 61)
 
 /*
  * rwlock: tells of a read hold in memory of one's own, *@mine, and returns the
  * word as it was afterwards. With a writer in it or on its way, the hold does
- * not count and must be withdrawn. A writer puts itself in the word, sends the
- * barrier, and then looks for readers. Acquire: what the last writer did.
+ * not count and must be withdrawn. A writer puts itself in the word, with
+ * FENCED, and if that was not there sends the barrier, and then looks for
+ * readers. So who sees FENCED, before or after, needs the fence. Acquire: what
+ * the last writer did.
  */
 static inline uint64_t ksync_fast_read(struct ksync_lock_cell *cell,
 				       uint32_t *mine, uint32_t hold)
@@ -83,7 +98,8 @@ static inline uint64_t ksync_fast_read(struct ksync_lock_cell *cell,
 /*
  * rwlock: withdraws the hold, with the value @rest that *@mine shall have, and
  * returns the high half as it was afterwards. With WRITER_WAITS, a writer may
- * have seen the hold. Release: what was read, was read before.
+ * have seen the hold: who sets that always sends the barrier before it looks.
+ * Release: what was read, was read before.
  */
 static inline uint32_t ksync_fast_unread(struct ksync_lock_cell *cell,
 					 uint32_t *mine, uint32_t rest)
@@ -188,6 +204,7 @@ static inline bool ksync_fast_over(struct ksync_waitgroup_cell *cell)
  * key		says which primitive, and how it is held
  * count	read holds beyond the first
  * reads	read acquisitions
+ * round	of reads: see ksync_fast_calm()
  */
 struct ksync_hold {
 	uint32_t key;
@@ -325,23 +342,45 @@ static inline bool ksync_fast_mutex_unlock(struct ksync_fast *f)
 	return true;
 }
 
-/* False: the backend must do it; the key says if there is more to it. */
-static inline bool ksync_fast_rwlock_read(struct ksync_fast *f)
-{
-	struct ksync_hold *hold = f->hold;
+/*
+ * Reads with a fence since there was another writer: the lower half of what
+ * *@calm is. The upper one is what tells writers apart. True: enough for fences
+ * to be left out again.
+ */
+#define KSYNC_FAST_CALM	500U
 
-	if (!ksync_fast_key_is(hold, f->idle))
-		return false;
-	if (ksync_fast_read(&f->cell->lock, &hold->key,
-			    f->idle | KSYNC_HOLD_READ)) {
-		__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
-				 __ATOMIC_RELEASE);
-		return false;
-	}
+static inline bool ksync_fast_calm(struct ksync_lock_cell *cell, uint32_t *calm)
+{
+	uint32_t now = __atomic_load_n(calm, __ATOMIC_RELAXED) + 1;
+	uint32_t token = __atomic_load_n(&cell->token, __ATOMIC_RELAXED) << 16;
+
+	if ((now ^ token) >> 16)
+		now = token;
+	__atomic_store_n(calm, now, __ATOMIC_RELAXED);
+	return (now & 0xffff) >= KSYNC_FAST_CALM;
+}
+
+/* For statistics. */
+static inline bool ksync_fast_has_read(struct ksync_hold *hold)
+{
 	__atomic_store_n(&hold->reads,
 			 __atomic_load_n(&hold->reads, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELAXED);
 	return true;
+}
+
+/* fast.c: the rest of the following, when the word is not 0. */
+bool ksync_fast_read_fenced(struct ksync_fast *f);
+
+/* False: the backend must do it; the key says if there is more to it. */
+static inline bool ksync_fast_rwlock_read(struct ksync_fast *f)
+{
+	if (!ksync_fast_key_is(f->hold, f->idle))
+		return false;
+	if (ksync_fast_read(&f->cell->lock, &f->hold->key,
+			    f->idle | KSYNC_HOLD_READ))
+		return ksync_fast_read_fenced(f);
+	return ksync_fast_has_read(f->hold);
 }
 
 /* False: the backend must do it, or what the key says is left of it. */
@@ -352,7 +391,8 @@ static inline bool ksync_fast_rwlock_unread(struct ksync_fast *f)
 	if (!ksync_fast_key_is(hold, f->idle | KSYNC_HOLD_READ) ||
 	    __atomic_load_n(&hold->count, __ATOMIC_RELAXED))
 		return false;
-	if (!ksync_fast_unread(&f->cell->lock, &hold->key, f->idle))
+	if (!(ksync_fast_unread(&f->cell->lock, &hold->key, f->idle) &
+	      (KSYNC_LOCK_WRITER_WAITS >> 32)))
 		return true;
 	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
 			 __ATOMIC_RELAXED);
