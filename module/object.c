@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <linux/xarray.h>
 
 #include "object.h"
@@ -61,15 +62,24 @@ static void ksync_object_free(struct ksync_object *obj)
 	kfree(obj);
 }
 
+/* Users say how much: too much is an error, and no reason to kill anybody. */
+static void *ksync_array_alloc(size_t n, size_t size)
+{
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN |
+		    __GFP_RETRY_MAYFAIL;
+
+	if (array_size(n, size) <= PAGE_SIZE)
+		return kmalloc_array(n, size, gfp);
+	return __vmalloc(array_size(n, size), gfp);
+}
+
 static int ksync_object_alloc_cells(struct ksync_object *obj)
 {
 	u32 i, buckets = min_t(u32, roundup_pow_of_two(obj->nr),
 			       KSYNC_BUCKETS_MAX);
 
-	obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells),
-			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	obj->buckets = kvcalloc(buckets, sizeof(*obj->buckets),
-				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	obj->cells = ksync_array_alloc(obj->nr, sizeof(*obj->cells));
+	obj->buckets = ksync_array_alloc(buckets, sizeof(*obj->buckets));
 	if (!obj->cells || !obj->buckets)
 		return -ENOMEM;
 	obj->bucket_mask = buckets - 1;
