@@ -20,6 +20,8 @@
 #include "backend_kernel.h"
 #include "fast.h"
 
+#define WAITERS		((uint32_t)(KSYNC_LOCK_WAITERS >> 32))
+
 /* Note in an entry: the last holder died, and consistent was not called. */
 #define INCONSISTENT	1U
 
@@ -239,7 +241,7 @@ int kk_mutex_unlock(struct ksync_object *obj, uint32_t index)
 	}
 	if (e->note || __atomic_load_n(&cell->ctl, __ATOMIC_RELAXED))
 		return unlock_slow(obj, index, e);
-	if (ksync_fast_unlock(cell) & KSYNC_FAST_CTL(KSYNC_LOCK_WAITERS))
+	if (ksync_fast_unlock(cell) & WAITERS)
 		kk_wake(obj, index);
 	disengage(e);
 	return 0;

@@ -34,7 +34,7 @@ bool ksync_fast_read_fenced(struct ksync_fast *f)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Acquire: what the last writer did. */
 	if (__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
-	    KSYNC_FAST_FENCED && !ksync_fast_calm(cell, &hold->round))
+	    KSYNC_LOCK_FENCED && !ksync_fast_calm(cell, &hold->round))
 		return ksync_fast_has_read(hold);
 	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
 			 __ATOMIC_RELEASE);

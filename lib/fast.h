@@ -74,12 +74,6 @@ static inline uint32_t ksync_fast_unlock(struct ksync_lock_cell *cell)
 }
 
 /*
- * In place of the top bit of the count of readers, which are not counted on the
- * fast path: whoever unlocks a mutex, or reads, does so with a full fence.
- */
-#define KSYNC_FAST_FENCED	(1ULL << 61)
-
-/*
  * rwlock: tells of a read hold in memory of one's own, *@mine, and returns the
  * word as it was afterwards. With a writer in it or on its way, the hold does
  * not count and must be withdrawn. A writer puts itself in the word, with
