@@ -117,7 +117,7 @@ static inline uint32_t ksync_fast_unread(struct ksync_lock_cell *cell,
 static inline bool ksync_fast_acquire(struct ksync_sem_cell *cell,
 				      uint64_t *seen, uint32_t n)
 {
-	uint64_t word = *seen;
+	__u64 word = *seen;
 
 	while (!(word & KSYNC_SEM_WAITERS) && (word & KSYNC_SEM_VALUE) >= n) {
 		if (__atomic_compare_exchange_n(&cell->state, &word, word - n,
@@ -135,7 +135,7 @@ static inline bool ksync_fast_acquire(struct ksync_sem_cell *cell,
 static inline bool ksync_fast_release(struct ksync_sem_cell *cell,
 				      uint64_t *seen, uint32_t n)
 {
-	uint64_t word = *seen;
+	__u64 word = *seen;
 	uint32_t value, max;
 
 	for (;;) {
@@ -167,7 +167,7 @@ static inline bool ksync_fast_release(struct ksync_sem_cell *cell,
 static inline bool ksync_fast_add(struct ksync_waitgroup_cell *cell,
 				  uint64_t *seen, int32_t delta)
 {
-	uint64_t word = *seen, new;
+	__u64 word = *seen, new;
 	int64_t count;
 
 	if (__atomic_load_n(&cell->bound, __ATOMIC_RELAXED))
