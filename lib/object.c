@@ -77,6 +77,7 @@ static void set_index(struct ksync_handle *h, uint32_t index)
 	h->index = index;
 	h->tag = ksync_fast_tag(h->obj->serial, index);
 	h->place = ksync_fast_place(h->tag);
+	h->cell = h->obj->cells ? &h->obj->cells[index] : NULL;
 }
 
 static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
