@@ -92,6 +92,7 @@ static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
 	h->obj->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 	h->tag = ksync_fast_tag(h->obj->serial, 0);
 	h->place = ksync_fast_place(h->tag);
+	h->cell = h->obj->cells;
 	*out = h;
 	return 0;
 }
@@ -208,6 +209,8 @@ static void lend(struct ksync_handle *h, struct ksync_object *obj,
 	__atomic_store_n(&h->index, index, __ATOMIC_RELAXED);
 	__atomic_store_n(&h->tag, tag, __ATOMIC_RELAXED);
 	__atomic_store_n(&h->place, ksync_fast_place(tag), __ATOMIC_RELAXED);
+	__atomic_store_n(&h->cell, obj->cells ? &obj->cells[index] : NULL,
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&h->lent, true, __ATOMIC_RELAXED);
 	/* Release: the rest. Pairs with the acquire in ksync_handle_at(). */
 	__atomic_store_n(&h->obj, obj, __ATOMIC_RELEASE);
