@@ -39,7 +39,10 @@ demo: ## see it work: processes are killed, nobody hangs
 test: ## prove it: style, unit tests, selftests on the host and in guests
 	@scripts/test
 
-.PHONY: debug-kernels test-deep coverage
+.PHONY: model debug-kernels test-deep coverage
+model: deps ## check the models of the protocols, and that each finds its seeded bugs
+	@models/run
+
 debug-kernels: deps ## build the kernels with bug detectors in them, once
 	@scripts/debug-kernel debug-kasan debug-kcsan
 
