@@ -39,7 +39,7 @@ struct ksync_object {
 	uint32_t nr;
 	/* The rest is object.c's own; a backend leaves it zero. */
 	struct ksync_handle *handles;	/* lent by _at() */
-	unsigned long serial;		/* tells it from one freed earlier */
+	uint64_t serial;		/* tells it from one freed earlier */
 };
 
 /* What a new object is to be; the defaults are filled in. */

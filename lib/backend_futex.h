@@ -127,7 +127,8 @@ struct kfx_handle {
  * last		hold that was used last
  * more		lines with further holds
  * reads	who looks for readers looks at its lines, too
- * given_back	since all places for holds were last found in use
+ * full		lines when all places for holds were last found in use
+ * given_back	since then, on a slow path
  * checked	when it last looked whether somebody in its way is dead
  */
 struct kfx_thread {
@@ -136,9 +137,10 @@ struct kfx_thread {
 	struct kfx_thread *obj_next;
 	struct kfx_line *line;
 	uint32_t id;
-	struct kfx_hold *last;
+	struct ksync_hold *last;
 	uint32_t *more;
 	uint32_t nr_more;
+	uint32_t full;
 	bool reads;
 	bool given_back;
 	uint64_t checked;
@@ -195,7 +197,7 @@ struct kfx_q {
 struct kfx_type {
 	void (*advance)(struct kfx_q *q);
 	void (*drop_wait)(struct kfx_q *q, uint32_t id, struct kfx_line *line);
-	void (*drop_hold)(struct kfx_q *q, uint32_t id, struct kfx_hold *hold);
+	void (*drop_hold)(struct kfx_q *q, uint32_t id, struct ksync_hold *hold);
 	void (*check)(struct kfx_q *q);
 };
 
@@ -270,17 +272,17 @@ static inline int kfx_thread_get(struct kfx_object *obj, struct kfx_thread **t)
 }
 
 /* backend_futex_hold.c */
-struct kfx_hold *kfx_hold_find_other(struct kfx_thread *t, uint32_t index);
+struct ksync_hold *kfx_hold_find_other(struct kfx_thread *t, uint32_t index);
 int kfx_hold_get_other(struct kfx_thread *t, uint32_t index,
-		       struct kfx_hold **hold);
+		       struct ksync_hold **hold);
 void kfx_hold_reads(struct kfx_thread *t);
 int kfx_process_hold(struct kfx_object *obj, uint32_t index,
-		     struct kfx_hold **hold);
-struct kfx_hold *kfx_process_hold_find(struct kfx_object *obj, uint32_t index);
-void kfx_reads_flush(struct kfx_object *obj, struct kfx_hold *hold);
+		     struct ksync_hold **hold);
+struct ksync_hold *kfx_process_hold_find(struct kfx_object *obj, uint32_t index);
+void kfx_reads_flush(struct kfx_object *obj, struct ksync_hold *hold);
 bool kfx_holding(struct kfx_object *obj);
 
-static inline struct kfx_hold *kfx_line_hold(struct kfx_line *line, uint32_t n)
+static inline struct ksync_hold *kfx_line_hold(struct kfx_line *line, uint32_t n)
 {
 	return n < KFX_HOLDS ? &line->hold[n] : &line->more[n - KFX_HOLDS];
 }
@@ -294,14 +296,14 @@ static inline uint32_t kfx_line_holds(const struct kfx_line *line)
 	return top < max ? top : max;
 }
 
-static inline bool kfx_hold_is_for(struct kfx_hold *hold, uint32_t index)
+static inline bool kfx_hold_is_for(struct ksync_hold *hold, uint32_t index)
 {
 	return (kfx_load(&hold->key) & KFX_KEY_INDEX) == index + 1;
 }
 
 /* The thread's hold of the primitive, or what is kept for it; or NULL. */
-static inline struct kfx_hold *kfx_hold_find(struct kfx_thread *t,
-					     uint32_t index)
+static inline struct ksync_hold *kfx_hold_find(struct kfx_thread *t,
+					       uint32_t index)
 {
 	if (t->last && kfx_hold_is_for(t->last, index))
 		return t->last;
@@ -310,7 +312,7 @@ static inline struct kfx_hold *kfx_hold_find(struct kfx_thread *t,
 
 /* The same, made if need be. */
 static inline int kfx_hold_get(struct kfx_thread *t, uint32_t index,
-			       struct kfx_hold **hold)
+			       struct ksync_hold **hold)
 {
 	*hold = t->last;
 	if (*hold && kfx_hold_is_for(*hold, index))
@@ -324,7 +326,7 @@ static inline uint32_t kfx_offset(struct kfx_object *obj, void *p)
 }
 
 /* What was held is given back, and keeps its place. */
-static inline void kfx_hold_end(struct kfx_thread *t, struct kfx_hold *hold,
+static inline void kfx_hold_end(struct kfx_thread *t, struct ksync_hold *hold,
 				uint32_t index)
 {
 	t->given_back = true;
@@ -392,6 +394,9 @@ void kfx_lock_fail_all(struct kfx_q *q);
 bool kfx_lock_die(struct kfx_q *q, uint32_t id);
 int kfx_lock_consistent(struct ksync_object *base, uint32_t index);
 uint64_t kfx_lock_token(struct ksync_object *base, uint32_t index);
+void kfx_mutex_seen(union ksync_cell *cell);
+void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
+			struct kfx_thread *t, struct ksync_hold *hold);
 
 /* The caller holds it now. @word: as it was when it was granted, or is. */
 static inline int kfx_lock_taken(union ksync_cell *cell, uint64_t word,
@@ -413,7 +418,13 @@ static inline uint32_t kfx_lock_id(uint64_t word)
 	return word & KSYNC_LOCK_ID;
 }
 
+static inline struct kfx_mutex_more *kfx_mutex_more(union ksync_cell *cell)
+{
+	return (struct kfx_mutex_more *)&cell->lock.shared;
+}
+
 /* backend_futex_rwlock.c */
+void kfx_rwlock_fence_readers(struct kfx_q *q);
 bool kfx_rwlock_read(struct kfx_q *q);
 bool kfx_rwlock_read_by_others(struct kfx_q *q);
 void kfx_rwlock_advance(struct kfx_q *q);
@@ -485,6 +496,16 @@ int kfx_sem_resize(struct ksync_object *base, uint32_t index, uint32_t max);
 static inline struct kfx_object *kfx_obj(struct ksync_object *base)
 {
 	return ((struct kfx_handle *)base)->obj;
+}
+
+/* What the thread needs for the fast path, for semaphores and wait groups. */
+static inline void kfx_fast_fill(struct ksync_object *base, uint32_t index)
+{
+	struct ksync_fast *f =
+		ksync_fast_claim(ksync_fast_tag(base->serial, index));
+
+	f->cell = &kfx_obj(base)->cells[index];
+	f->seen = kfx_load(&f->cell->state);
 }
 
 #endif /* KSYNC_BACKEND_FUTEX_H */

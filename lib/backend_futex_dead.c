@@ -76,6 +76,8 @@ void kfx_adopt(struct kfx_object *obj, uint32_t id)
 		/* Pairs with the release in kfx_q_unlock(). */
 		if ((kfx_load_acquire(&q.queue->lock) & ~KFX_Q_CONTENDED) ==
 		    id + 1) {
+			/* It may have set FENCED, and not sent a barrier. */
+			kfx_barrier();
 			kfx_q_redo(&q);
 			kfx_q_rebuild(&q);
 			obj->ops->advance(&q);
@@ -110,7 +112,7 @@ static void bury_wait(struct kfx_object *obj, struct kfx_line *line,
 	kfx_q_unlock(&q);
 }
 
-static void bury_hold(struct kfx_object *obj, struct kfx_hold *hold,
+static void bury_hold(struct kfx_object *obj, struct ksync_hold *hold,
 		      uint32_t id, uint32_t owner)
 {
 	uint32_t key = kfx_load(&hold->key);
@@ -119,7 +121,7 @@ static void bury_hold(struct kfx_object *obj, struct kfx_hold *hold,
 
 	if (index >= obj->nr)
 		return;
-	if (key & (KFX_HELD_READ | KFX_HELD_EXCL) || kfx_load(&hold->count)) {
+	if (key & ~KFX_KEY_INDEX || kfx_load(&hold->count)) {
 		kfx_q_init(&q, obj, index, owner);
 		q.gated = !owner;
 		kfx_q_lock(&q);

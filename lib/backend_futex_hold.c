@@ -14,10 +14,10 @@
 
 #include "backend_futex.h"
 
-#define HELD	(KFX_HELD_READ | KFX_HELD_EXCL)
+#define HELD	(KFX_HELD_READ | KFX_HELD_EXCL | KSYNC_HOLD_LEFT)
 
 /* The hold's count of read acquisitions moves to the cell. */
-void kfx_reads_flush(struct kfx_object *obj, struct kfx_hold *hold)
+void kfx_reads_flush(struct kfx_object *obj, struct ksync_hold *hold)
 {
 	uint32_t index = (kfx_load(&hold->key) & KFX_KEY_INDEX) - 1;
 	uint32_t reads = kfx_load(&hold->reads);
@@ -29,7 +29,7 @@ void kfx_reads_flush(struct kfx_object *obj, struct kfx_hold *hold)
 		kfx_add(&obj->cells[index].lock.shared, reads);
 }
 
-static struct kfx_hold *find_in(struct kfx_line *line, uint32_t index)
+static struct ksync_hold *find_in(struct kfx_line *line, uint32_t index)
 {
 	uint32_t n;
 
@@ -40,9 +40,9 @@ static struct kfx_hold *find_in(struct kfx_line *line, uint32_t index)
 }
 
 /* One that was not used last, or NULL. */
-struct kfx_hold *kfx_hold_find_other(struct kfx_thread *t, uint32_t index)
+struct ksync_hold *kfx_hold_find_other(struct kfx_thread *t, uint32_t index)
 {
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	uint32_t i;
 
 	for (i = t->nr_more; i-- > 0; ) {
@@ -56,7 +56,7 @@ struct kfx_hold *kfx_hold_find_other(struct kfx_thread *t, uint32_t index)
 	return hold;
 }
 
-static struct kfx_hold *spare_in(struct kfx_line *line, uint32_t max)
+static struct ksync_hold *spare_in(struct kfx_line *line, uint32_t max)
 {
 	uint32_t n, top = kfx_line_holds(line);
 
@@ -93,9 +93,9 @@ static int more_holds(struct kfx_thread *t)
 	return ret;
 }
 
-static struct kfx_hold *spare(struct kfx_thread *t)
+static struct ksync_hold *spare(struct kfx_thread *t)
 {
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 
 	/* Only the newest: locks are mostly given back in reverse order. */
 	if (t->nr_more) {
@@ -107,13 +107,18 @@ static struct kfx_hold *spare(struct kfx_thread *t)
 	return spare_in(t->line, KFX_HOLDS);
 }
 
-/* In the older ones, which is in vain if nothing was given back meanwhile. */
-static struct kfx_hold *spare_anywhere(struct kfx_thread *t)
+/*
+ * In the older ones. What the fast path gives back is not told, so after a look
+ * in vain the next one is when there are twice as many.
+ */
+static struct ksync_hold *spare_anywhere(struct kfx_thread *t)
 {
-	struct kfx_hold *hold = NULL;
+	struct ksync_hold *hold = NULL;
 	uint32_t i, id;
 
-	for (i = 0; t->given_back && i < t->nr_more; i++) {
+	if (!t->given_back && t->nr_more < 2 * t->full)
+		return NULL;
+	for (i = 0; i < t->nr_more; i++) {
 		id = t->more[i];
 		hold = spare_in(kfx_line(t->obj, id), KFX_HOLDS_MORE);
 		if (!hold)
@@ -123,6 +128,7 @@ static struct kfx_hold *spare_anywhere(struct kfx_thread *t)
 		return hold;
 	}
 	t->given_back = false;
+	t->full = t->nr_more;
 	return NULL;
 }
 
@@ -145,9 +151,9 @@ void kfx_hold_reads(struct kfx_thread *t)
 
 /* One that was not used last, made if need be. */
 int kfx_hold_get_other(struct kfx_thread *t, uint32_t index,
-		       struct kfx_hold **out)
+		       struct ksync_hold **out)
 {
-	struct kfx_hold *hold = kfx_hold_find_other(t, index);
+	struct ksync_hold *hold = kfx_hold_find_other(t, index);
 	int ret;
 
 	if (!hold) {
@@ -169,14 +175,14 @@ int kfx_hold_get_other(struct kfx_thread *t, uint32_t index,
 	return 0;
 }
 
-static struct kfx_hold *process_hold_at(struct kfx_object *obj, uint32_t place)
+static struct ksync_hold *process_hold_at(struct kfx_object *obj, uint32_t place)
 {
 	return kfx_line_hold(kfx_line(obj, (place - 1) / KFX_HOLDS_MORE),
 			     (place - 1) % KFX_HOLDS_MORE);
 }
 
 /* What the process has of the primitive, or NULL. */
-struct kfx_hold *kfx_process_hold_find(struct kfx_object *obj, uint32_t index)
+struct ksync_hold *kfx_process_hold_find(struct kfx_object *obj, uint32_t index)
 {
 	uint32_t *map = kfx_load_acquire(&obj->process_map);
 	/* Acquire: the hold is filled in. Pairs with place_hold(). */
@@ -217,7 +223,7 @@ static int place_hold(struct kfx_object *obj, uint32_t index)
 
 /* The same, made if need be. */
 int kfx_process_hold(struct kfx_object *obj, uint32_t index,
-		     struct kfx_hold **hold)
+		     struct ksync_hold **hold)
 {
 	int ret;
 
@@ -245,7 +251,7 @@ static bool line_holds(struct kfx_line *line)
 /* Members count in their round only. */
 static bool process_holds(struct kfx_object *obj, uint32_t index)
 {
-	struct kfx_hold *hold = kfx_process_hold_find(obj, index);
+	struct ksync_hold *hold = kfx_process_hold_find(obj, index);
 	uint64_t word;
 
 	if (!hold || !kfx_load(&hold->count))

@@ -29,10 +29,11 @@
 #include <stdint.h>
 
 #include <linux/ksync.h>
+#include "fast.h"
 #include "ksync.h"
 
 #define KFX_MAGIC	0x31586675746b736bULL
-#define KFX_VERSION	1U
+#define KFX_VERSION	2U
 #define KFX_PAGE	4096U
 #define KFX_SLOTS	16384U		/* processes that use one object */
 #define KFX_LINES	32768U		/* threads that do, and their overflow */
@@ -49,6 +50,7 @@
  * readers_hi	likewise for lines with read holds
  * line_hint	where a free line may be
  * slot_hint	where to look for the slot of a dead process
+ * fenced	somebody could send no barrier: readers have fences for ever
  * sweep_at	CLOCK_MONOTONIC in ns: when all processes are to be looked at
  *		again; whoever moves it on does so
  */
@@ -66,6 +68,7 @@ struct kfx_header {
 	uint32_t readers_hi;
 	uint32_t line_hint;
 	uint32_t slot_hint;
+	uint32_t fenced;
 	uint64_t sweep_at __attribute__((aligned(8)));
 };
 
@@ -82,7 +85,8 @@ struct kfx_slot {
 };
 
 /*
- * One primitive that a thread holds, or permits or members of a process.
+ * struct ksync_hold: one primitive that a thread holds, or permits or members of
+ * a process.
  *
  * key		index + 1, and one of the flags while it is held (by a thread).
  *		Without a flag it only remembers the index.
@@ -91,20 +95,14 @@ struct kfx_slot {
  *		the word of the lock. EXCL says that the thread may be the
  *		exclusive holder: it is set before the word names the thread
  *		and withdrawn after. The word decides.
- * count	read holds; permits; members bound to the process
+ *		LEFT: no longer a read hold, but a writer may have seen it.
+ * count	read holds beyond the first; permits; members bound to the process
  * reads	read acquisitions since the key was set to its index
  * round	of the members
  */
-#define KFX_HELD_READ	(1U << 30)
-#define KFX_HELD_EXCL	(1U << 31)
-#define KFX_KEY_INDEX	(KFX_HELD_READ - 1)
-
-struct kfx_hold {
-	uint32_t key;
-	uint32_t count;
-	uint32_t reads;
-	uint32_t round;
-};
+#define KFX_HELD_READ	KSYNC_HOLD_READ
+#define KFX_HELD_EXCL	KSYNC_HOLD_EXCL
+#define KFX_KEY_INDEX	(KSYNC_HOLD_LEFT - 1)
 
 /*
  * Changes to several words that happen all or none: written down, done, and
@@ -211,7 +209,7 @@ struct kfx_line {
 	uint32_t tid;
 	uint16_t kind;
 	uint16_t top;
-	struct kfx_hold hold[KFX_HOLDS];
+	struct ksync_hold hold[KFX_HOLDS];
 
 	uint64_t wait __attribute__((aligned(64)));
 	uint64_t ticket;
@@ -227,7 +225,7 @@ struct kfx_line {
 	uint32_t lost;
 
 	union {
-		struct kfx_hold more[KFX_HOLDS_MORE - KFX_HOLDS]
+		struct ksync_hold more[KFX_HOLDS_MORE - KFX_HOLDS]
 			__attribute__((aligned(64)));
 		struct {
 			uint32_t queue;
@@ -243,8 +241,7 @@ struct kfx_line {
  * lock		1 + line of its owner, and CONTENDED: somebody sleeps on it
  * head, tail	lines
  * nr		length
- * writers	those that wait for a write lock; mutex: one was nudged and has
- *		not yet failed
+ * writers	those that wait for a write lock; mutex: see there
  */
 #define KFX_Q_CONTENDED	(1U << 31)
 
@@ -257,6 +254,25 @@ struct kfx_queue {
 };
 
 #define KFX_QUEUE_AT	(sizeof(union ksync_cell) - sizeof(struct kfx_queue))
+
+/*
+ * mutex: who unlocks it does so with a fence. rwlock: who reads does. In place of
+ * the top bit of the count of readers, of which there is none here.
+ */
+#define KFX_LOCK_FENCED	(1ULL << 61)
+
+/*
+ * mutex, in place of the count of read acquisitions:
+ *
+ * calm		unlocks with a fence since somebody waited last
+ * handed	when it was last handed over to one that starved, in 2^20 ns
+ * seen		token, its lower half, of the hold that began before since
+ */
+struct kfx_mutex_more {
+	uint16_t calm;
+	uint16_t handed;
+	uint32_t seen;
+};
 
 /*
  * Wait group: changes of several words are under way, which plain operations
@@ -291,6 +307,7 @@ static_assert(offsetof(struct kfx_line, redo) == 136, "part of the format");
 static_assert(offsetof(struct kfx_redo, store) == 40, "part of the format");
 static_assert(sizeof(struct kfx_line) == 256, "part of the format");
 static_assert(sizeof(struct kfx_queue) == 20, "part of the format");
+static_assert(sizeof(struct kfx_mutex_more) == 8, "part of the format");
 static_assert(offsetof(struct ksync_lock_cell, reserved) <= KFX_QUEUE_AT,
 	      "the queue fits in what is spare");
 static_assert(offsetof(struct ksync_waitgroup_cell, reserved) <= KFX_QUEUE_AT,

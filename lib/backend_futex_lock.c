@@ -9,8 +9,8 @@
  * whose wait is not IDLE does not, so it has touched nothing, and its death
  * leaves nothing inconsistent.
  *
- * Words are changed with the queue locked, except: from free to held, and from
- * held to free while nobody waits.
+ * Words are changed with the queue locked, except: from free to held, from held
+ * to free by the holder, and FENCED by who holds it.
  */
 #include "backend_futex.h"
 
@@ -103,7 +103,7 @@ int kfx_lock_consistent(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	int ret;
 
 	ret = kfx_thread_get(obj, &t);
@@ -121,4 +121,40 @@ int kfx_lock_consistent(struct ksync_object *base, uint32_t index)
 uint64_t kfx_lock_token(struct ksync_object *base, uint32_t index)
 {
 	return kfx_load(&kfx_obj(base)->cells[index].lock.token);
+}
+
+/*
+ * Taking a mutex takes no look at a clock. Who waits for it, or wants to know,
+ * notes since when it has been held at least.
+ */
+void kfx_mutex_seen(union ksync_cell *cell)
+{
+	struct kfx_mutex_more *more = kfx_mutex_more(cell);
+	uint32_t token = kfx_load(&cell->lock.token);
+
+	if (kfx_load(&more->seen) == token)
+		return;
+	kfx_store(&cell->lock.since, kfx_now_coarse());
+	/* Release: whoever sees the token sees the time. */
+	kfx_store_release(&more->seen, token);
+}
+
+/* What the thread needs for the fast path, for locks. */
+void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
+			struct kfx_thread *t, struct ksync_hold *hold)
+{
+	struct ksync_fast *f;
+
+	/*
+	 * Without fences only if others can send us a barrier. In order and
+	 * recursively it takes more than the fast path knows.
+	 */
+	if (!kfx_load(&kfx_barriers) ||
+	    base->flags & (KSYNC_FIFO | KSYNC_RECURSIVE))
+		return;
+	f = ksync_fast_claim(ksync_fast_tag(base->serial, index));
+	f->cell = &t->obj->cells[index];
+	f->hold = hold;
+	f->id = t->id;
+	f->idle = index + 1;
 }

@@ -2,10 +2,10 @@
 /*
  * The futex backend: mutex.
  *
- *	        lock: CAS            unlock: CAS, nobody waits
- *	free -----------> held --------------------------------> free
+ *	        lock: CAS            unlock: store, nobody waits
+ *	free -----------> held ----------------------------------> free
  *	                   |
- *	                   | unlock with the queue locked
+ *	                   | somebody waits
  *	                   +--> free, and the oldest waiter nudged to try
  *	                   +--> held by the oldest waiter, if it starves or FIFO
  *	                   '--> LOST, if it was inconsistent
@@ -13,14 +13,35 @@
  * A free mutex is for whoever comes first, also past a queue (barging). While a
  * nudged waiter is on its way, further unlocks need neither the queue nor a
  * wake-up.
+ *
+ * An unlock without an atomic operation is a store to the low half of the word
+ * and a load of the high half (fast.h). Who begins to wait makes up for the
+ * fence that is not there:
+ *
+ *	unlock				wait, queue locked
+ *	0 in the low half		WAITERS and FENCED in the high half
+ *	(compiler barrier)		(kfx_barrier(), if FENCED was not set)
+ *	WAITERS or FENCED there?	free by now?
+ *	  fence, WAITERS there?		  take it, otherwise sleep
+ *	    wake
+ *
+ * FENCED stays for a while after the last waiter has gone: meanwhile unlocks
+ * have a fence of their own, and waiters need not send a barrier. The barrier
+ * has been sent before whoever set FENCED unlocks the queue (if he dies, by his
+ * heir), so who finds FENCED with the queue locked need not send it: who saw no
+ * FENCED after his store, has stored visibly since. After some unlocks without
+ * waiters FENCED goes, by an atomic operation that fails if somebody waits.
+ * Where barriers cannot be sent, nobody unlocks without a fence.
  */
 #include "backend_futex.h"
 
-/* In rounds of a pause each: about what going to sleep and back costs. */
-#define SPINS	200
+/* Unlocks in a row without waiters, after which fences are left out again. */
+#define CALM	1000
 
-/* Was a waiter nudged that has not failed yet? For mutexes without writers. */
+/* What stands in place of the count of those who wait to write. */
 #define nudged_of(q)	(&(q)->queue->writers)
+#define NUDGED		1U	/* one was woken, and has not failed yet */
+#define STARVING	2U	/* the oldest: hand it over */
 
 static bool in_order(struct kfx_object *obj)
 {
@@ -29,15 +50,19 @@ static bool in_order(struct kfx_object *obj)
 
 static void set_flags(struct kfx_q *q)
 {
-	uint64_t flags = kfx_lock_flags(q);
 	uint64_t word = kfx_load(&q->cell->state);
 
-	if ((word & KSYNC_LOCK_WAITERS) == flags)
-		return;
-	if (flags)
-		kfx_set(&q->cell->state, flags);
-	else
-		kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
+	if (!kfx_q_first(q)) {
+		kfx_store(nudged_of(q), 0);
+		if (word & KSYNC_LOCK_WAITERS)
+			kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
+	} else if (!(word & KSYNC_LOCK_WAITERS)) {
+		word = kfx_set(&q->cell->state,
+			       KSYNC_LOCK_WAITERS | KFX_LOCK_FENCED);
+		/* Pairs with the unlock without a fence. */
+		if (!(word & KFX_LOCK_FENCED))
+			kfx_barrier();
+	}
 }
 
 static void mutex_advance(struct kfx_q *q)
@@ -47,7 +72,7 @@ static void mutex_advance(struct kfx_q *q)
 
 	kfx_lock_grant_done(q);
 	kfx_q_drop_dead(q);
-	/* Before the last look at the word: pairs with the CAS of unlock. */
+	/* Before the last look at the word: pairs with unlock. */
 	set_flags(q);
 	word = kfx_load(&q->cell->state);
 	if (word & KSYNC_LOCK_LOST)
@@ -65,7 +90,7 @@ static void mutex_drop_wait(struct kfx_q *q, uint32_t id, struct kfx_line *line)
 	kfx_lock_pass_on(q, id);
 }
 
-static void mutex_drop_hold(struct kfx_q *q, uint32_t id, struct kfx_hold *hold)
+static void mutex_drop_hold(struct kfx_q *q, uint32_t id, struct ksync_hold *hold)
 {
 	kfx_lock_die(q, id);
 }
@@ -100,19 +125,41 @@ static int try_take(struct kfx_q *q, uint64_t *word, bool newcomer)
 	return 0;
 }
 
-static int spin(struct kfx_q *q, uint64_t *word)
+/* Until it is free and ours, for about as long as it takes to go to sleep. */
+static int spin(struct kfx_q *q, uint64_t *word, bool newcomer)
 {
-	int i, ret = -EBUSY;
+	uint32_t i, n = kfx_spins();
 
-	for (i = 0; i < SPINS && ret == -EBUSY && kfx_cpus() > 1; i++) {
-		/* Who waits already has the better claim to the CPU. */
-		if (*word & KSYNC_LOCK_WAITERS)
+	for (i = 0; i < n; i++) {
+		/* The next unlock is not for us. */
+		if (newcomer && kfx_load(nudged_of(q)) == STARVING)
 			break;
 		kfx_relax();
+		if (kfx_load(&q->cell->lock.owner))
+			continue;
 		*word = kfx_load(&q->cell->state);
-		ret = try_take(q, word, true);
+		if (!try_take(q, word, newcomer))
+			return 0;
 	}
-	return ret;
+	*word = kfx_load(&q->cell->state);
+	return try_take(q, word, newcomer);
+}
+
+static uint16_t in_ms(uint64_t ns)
+{
+	return ns >> 20;
+}
+
+/*
+ * Has waited long enough, and nobody else was helped just now: otherwise, with
+ * many waiters, all would starve from then on and nobody barge.
+ */
+static bool starves(struct kfx_q *q, struct kfx_line *line)
+{
+	uint64_t now = kfx_now();
+
+	return now - kfx_load(&line->since) >= KFX_STARVING_NS &&
+	       kfx_load(&kfx_mutex_more(q->cell)->handed) != in_ms(now);
 }
 
 /* A waiter that is awake tries its luck, unless all goes in order. */
@@ -127,12 +174,14 @@ static bool mutex_poll(struct kfx_q *q)
 		return true;
 	if (!kfx_load(&line->nudged))
 		return false;
+	if (!spin(q, &word, false))
+		return true;
 	/*
-	 * The next unlock shall nudge again. A full barrier before the last
-	 * look: pairs with the one between word and flag in unlock_nudged().
+	 * The next unlock shall nudge again, or hand over. A full barrier
+	 * before the last look: pairs with that in let_free().
 	 */
 	kfx_store(&line->nudged, 0);
-	kfx_swap(nudged_of(q), 0);
+	kfx_swap(nudged_of(q), starves(q, line) ? STARVING : 0);
 	word = kfx_load(&q->cell->state);
 	return !try_take(q, &word, false);
 }
@@ -146,6 +195,19 @@ static void stop_waiting(struct kfx_q *q)
 	mutex_advance(q);
 }
 
+/* The caller holds it now. @word: as it is, or was when it was free. */
+static int taken(struct kfx_q *q, uint64_t word, bool waited)
+{
+	struct ksync_lock_cell *lock = &q->cell->lock;
+
+	kfx_store(&lock->token, kfx_load(&lock->token) + 1);
+	if (kfx_load(&lock->depth))
+		kfx_store(&lock->depth, 0);
+	if (waited)
+		kfx_count(&lock->contended);
+	return word & KSYNC_LOCK_DEAD ? -EOWNERDEAD : 0;
+}
+
 /* 0 or -EOWNERDEAD: with the mutex. */
 static int wait_for_it(struct kfx_q *q, uint64_t deadline)
 {
@@ -153,9 +215,14 @@ static int wait_for_it(struct kfx_q *q, uint64_t deadline)
 	enum kfx_wait_state state;
 	int ret;
 
+	kfx_mutex_seen(q->cell);
 	kfx_q_lock(q);
 	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL);
-	mutex_advance(q);
+	set_flags(q);
+	/* Otherwise mutex_poll() has the last look. */
+	if (in_order(q->obj) ||
+	    (kfx_load(&q->cell->state) & KSYNC_LOCK_LOST))
+		mutex_advance(q);
 	kfx_q_unlock(q);
 
 	ret = kfx_wait(q, deadline, mutex_poll);
@@ -174,7 +241,7 @@ static int wait_for_it(struct kfx_q *q, uint64_t deadline)
 	kfx_wait_set(line, KFX_IDLE);
 	if (ret)
 		return ret;
-	return kfx_lock_taken(q->cell, kfx_load(&q->cell->state), true);
+	return taken(q, kfx_load(&q->cell->state), true);
 }
 
 static int relock(struct kfx_object *obj, union ksync_cell *cell, bool try)
@@ -189,47 +256,32 @@ static int relock(struct kfx_object *obj, union ksync_cell *cell, bool try)
 	return 0;
 }
 
-static int take_queue(struct kfx_q *q, struct kfx_thread *t, uint64_t word,
-		      uint64_t deadline, bool try)
+static int take_slowly(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
+		       bool try)
 {
+	uint64_t word = kfx_load(&q->cell->state);
 	int ret = try_take(q, &word, true);
 
 	if (ret == -EBUSY && try) {
 		kfx_look(q, t);
 		word = kfx_load(&q->cell->state);
 		ret = try_take(q, &word, true);
-	}
-	if (ret == -EBUSY && !try) {
-		ret = spin(q, &word);
+	} else if (ret == -EBUSY) {
+		ret = spin(q, &word, true);
 		if (ret == -EBUSY)
 			return wait_for_it(q, deadline);
 	}
-	return ret ? ret : kfx_lock_taken(q->cell, word, false);
+	return ret ? ret : taken(q, word, false);
 }
 
-/* It was not simply free. */
-static __attribute__((noinline)) int
-take_slowly(struct kfx_object *obj, uint32_t index, struct kfx_thread *t,
-	    struct kfx_hold *hold, uint64_t word, uint64_t deadline, bool try)
-{
-	struct kfx_q q;
-	int ret;
-
-	kfx_q_init(&q, obj, index, t->id);
-	ret = take_queue(&q, t, word, deadline, try);
-	if (ret && ret != -EOWNERDEAD)
-		kfx_hold_end(t, hold, index);
-	return ret;
-}
-
-static inline int take(struct ksync_object *base, uint32_t index,
-		       uint64_t deadline, bool try)
+/* Beyond what ksync_fast_mutex_lock() does. */
+static int take(struct ksync_object *base, uint32_t index,
+		uint64_t deadline, bool try)
 {
 	struct kfx_object *obj = kfx_obj(base);
-	union ksync_cell *cell = &obj->cells[index];
+	struct ksync_hold *hold;
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
-	uint64_t word = 0;
+	struct kfx_q q;
 	int ret;
 
 	ret = kfx_thread_get(obj, &t);
@@ -237,13 +289,16 @@ static inline int take(struct ksync_object *base, uint32_t index,
 		ret = kfx_hold_get(t, index, &hold);
 	if (ret)
 		return ret;
+	kfx_fast_fill_lock(base, index, t, hold);
 	if (kfx_load(&hold->key) & KFX_HELD_EXCL)
-		return relock(obj, cell, try);
+		return relock(obj, &obj->cells[index], try);
 	/* Before the word can name us; the CAS is a full barrier. */
 	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
-	if (kfx_cas(&cell->state, &word, t->id))
-		return kfx_lock_taken(cell, 0, false);
-	return take_slowly(obj, index, t, hold, word, deadline, try);
+	kfx_q_init(&q, obj, index, t->id);
+	ret = take_slowly(&q, t, deadline, try);
+	if (ret && ret != -EOWNERDEAD)
+		kfx_hold_end(t, hold, index);
+	return ret;
 }
 
 int kfx_mutex_lock(struct ksync_object *base, uint32_t index, uint64_t deadline)
@@ -256,89 +311,112 @@ int kfx_mutex_trylock(struct ksync_object *base, uint32_t index)
 	return take(base, index, 0, true);
 }
 
-/*
- * Waiters, but the oldest is awake to take it and does not starve: lets go
- * without the queue. If that one dies, the others find out.
- */
-static bool unlock_nudged(struct kfx_q *q)
-{
-	uint64_t word = q->owner | KSYNC_LOCK_WAITERS;
-	uint32_t first = kfx_q_first(q);
-
-	if (in_order(q->obj) || !first || !kfx_load(nudged_of(q)) ||
-	    kfx_now() - kfx_load(&kfx_line(q->obj, first)->since) >=
-	    KFX_STARVING_NS)
-		return false;
-	if (!kfx_cas(&q->cell->state, &word, KSYNC_LOCK_WAITERS))
-		return false;
-	/* The CAS is the barrier: pairs with that in mutex_poll(). */
-	if (kfx_load(nudged_of(q)))
-		return true;
-	/* It went back to sleep in between: it, or the next one, now. */
-	kfx_q_lock(q);
-	mutex_advance(q);
-	kfx_q_unlock(q);
-	return true;
-}
-
 static void nudge(struct kfx_q *q, uint32_t id)
 {
-	kfx_store(nudged_of(q), 1);
+	kfx_store(nudged_of(q), NUDGED);
 	kfx_store(&kfx_line(q->obj, id)->nudged, 1);
 	kfx_q_wake(q, id);
+}
+
+/* It is free, and somebody waits: the oldest shall have it, or try. */
+static void wake_oldest(struct kfx_q *q)
+{
+	uint32_t first, state;
+
+	kfx_q_lock(q);
+	first = kfx_q_first(q);
+	state = kfx_load(nudged_of(q));
+	if (!first || in_order(q->obj) || state == STARVING)
+		mutex_advance(q);
+	else if (!state && !kfx_load(&q->cell->lock.owner))
+		nudge(q, first);
+	kfx_q_unlock(q);
+}
+
+/*
+ * Not with the queue locked, so that it is free at once. If a waiter was nudged
+ * it tries; if that one dies, the others find out.
+ */
+static void let_free(struct kfx_q *q)
+{
+	struct ksync_lock_cell *lock = &q->cell->lock;
+
+	/* A full barrier: pairs with set_flags() and with mutex_poll(). */
+	kfx_swap(&lock->owner, 0);
+	if ((kfx_load(&q->cell->state) & KSYNC_LOCK_WAITERS) &&
+	    kfx_load(nudged_of(q)) != NUDGED)
+		wake_oldest(q);
+}
+
+/* Nobody has waited for a while: true if it is free, and without FENCED. */
+static bool let_free_unfenced(struct kfx_q *q)
+{
+	struct kfx_mutex_more *more = kfx_mutex_more(q->cell);
+	uint64_t word = q->owner | KFX_LOCK_FENCED;
+	uint16_t calm = kfx_load(&more->calm) + 1;
+
+	if (calm > CALM && kfx_cas(&q->cell->state, &word, 0)) {
+		kfx_store(&more->calm, 0);
+		return true;
+	}
+	kfx_store(&more->calm, calm);
+	return false;
 }
 
 /* Queue locked: while it is ours, nobody else changes the word. */
 static void let_go(struct kfx_q *q)
 {
 	uint64_t word = kfx_load(&q->cell->state);
+	uint64_t flags = word & (KSYNC_LOCK_WAITERS | KFX_LOCK_FENCED);
 	uint32_t first = kfx_q_first(q);
-	struct kfx_line *line = kfx_line(q->obj, first);
 
-	/* It was taken from us, as from the dead: our descriptor was closed. */
 	if (kfx_lock_id(word) != q->owner)
 		return;
 	if (word & KSYNC_LOCK_DEAD) {
-		word &= ~(KSYNC_LOCK_ID | KSYNC_LOCK_DEAD);
-		kfx_swap(&q->cell->state, word | KSYNC_LOCK_LOST);
-		mutex_advance(q);
+		kfx_swap(&q->cell->state, flags | KSYNC_LOCK_LOST);
 	} else if (!first) {
-		kfx_swap(&q->cell->state, 0);
-	} else if (in_order(q->obj) ||
-		   kfx_now() - kfx_load(&line->since) >= KFX_STARVING_NS) {
+		kfx_swap(&q->cell->state, flags);
+	} else {
 		/* Never free in between; no wake-up is on its way any more. */
 		kfx_store(nudged_of(q), 0);
-		kfx_swap(&q->cell->state, first | KSYNC_LOCK_WAITERS);
+		kfx_store(&kfx_mutex_more(q->cell)->handed, in_ms(kfx_now()));
+		kfx_swap(&q->cell->state, flags | first);
 		kfx_q_admit(q, first, KFX_GRANTED);
-		set_flags(q);
-	} else {
-		kfx_swap(&q->cell->state, KSYNC_LOCK_WAITERS);
-		if (!kfx_load(nudged_of(q)))
-			nudge(q, first);
 	}
+	mutex_advance(q);
 }
 
-static __attribute__((noinline)) void
-unlock_slowly(struct kfx_object *obj, uint32_t index, struct kfx_thread *t)
+/* Beyond what ksync_fast_mutex_unlock() does. */
+static void release(struct kfx_q *q)
 {
-	struct kfx_q q;
+	uint64_t word = kfx_load(&q->cell->state);
 
-	kfx_q_init(&q, obj, index, t->id);
-	if (unlock_nudged(&q))
-		return;
-	kfx_q_lock(&q);
-	let_go(&q);
-	kfx_q_unlock(&q);
+	if (kfx_lock_id(word) != q->owner) {
+		/* It has let go, and then seen flags; or we seemed dead. */
+		kfx_fence();
+		if ((kfx_load(&q->cell->state) & KSYNC_LOCK_WAITERS) &&
+		    kfx_load(nudged_of(q)) != NUDGED)
+			wake_oldest(q);
+	} else if ((word & KSYNC_LOCK_DEAD) ||
+		   ((word & KSYNC_LOCK_WAITERS) &&
+		    (in_order(q->obj) ||
+		     kfx_load(nudged_of(q)) == STARVING))) {
+		kfx_q_lock(q);
+		let_go(q);
+		kfx_q_unlock(q);
+	} else if ((word & KSYNC_LOCK_WAITERS) || !let_free_unfenced(q)) {
+		let_free(q);
+	}
 }
 
 int kfx_mutex_unlock(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	union ksync_cell *cell = &obj->cells[index];
+	struct ksync_hold *hold;
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct kfx_q q;
 	uint32_t depth;
-	uint64_t word;
 	int ret;
 
 	ret = kfx_thread_get(obj, &t);
@@ -348,13 +426,12 @@ int kfx_mutex_unlock(struct ksync_object *base, uint32_t index)
 	if (!hold || !(kfx_load(&hold->key) & KFX_HELD_EXCL))
 		return -EPERM;
 	depth = kfx_load(&cell->lock.depth);
-	if (depth) {
+	if (depth && (obj->flags & KSYNC_RECURSIVE)) {
 		kfx_store(&cell->lock.depth, depth - 1);
 		return 0;
 	}
-	word = t->id;
-	if (!kfx_cas(&cell->state, &word, 0))
-		unlock_slowly(obj, index, t);
+	kfx_q_init(&q, obj, index, t->id);
+	release(&q);
 	kfx_hold_end(t, hold, index);
 	return 0;
 }

@@ -280,6 +280,7 @@ static void renew_all(void)
 
 	kfx_store(kfx_epoch, ++epoch);
 	kfx_self_forget();
+	kfx_barrier_init();
 	for (obj = pending; obj; obj = next) {
 		next = obj->next;
 		kfx_close(obj->live);
@@ -332,10 +333,12 @@ static void init_once(void)
 					   after_fork_in_child);
 	if (init_ret)
 		return;
+	kfx_barrier_init();
 	/* Without it the handlers of fork must do. */
 	madvise(p, page, MADV_WIPEONFORK);
 	kfx_epoch = p;
 	*kfx_epoch = epoch;
+	ksync_fast_epoch = p;
 }
 
 /* Before the first object. */

@@ -5,22 +5,47 @@
  *
  * A read hold stands in the reader's own line, and nowhere else. The word has
  * the writer, and whether anybody waits. The two sides find each other like
- * this, each with a full barrier in the middle:
+ * this:
  *
  *	reader				writer
- *	hold READ in my line		my id, or WRITER_WAITS, in the word
- *	(fence)				(the CAS)
- *	look at the word:		look at all lines:
+ *	hold READ in my line		my id, or WRITER_WAITS, in the word,
+ *	(compiler barrier)		and FENCED
+ *	look at the word:		(a barrier for all, if FENCED is new)
+ *	  FENCED? fence, look again	look at all lines:
  *	  a writer there? withdraw	  a reader there? wait for it
  *
- * so at least one sees the other. Who withdraws or leaves looks at the word
- * once more, after another fence, and lets in the writer that may have seen it.
+ * so at least one sees the other: the writer's barrier comes before the reader's
+ * look, which sees the word then, or after it, and the hold is visible. A reader
+ * that looks later sees FENCED, and has a fence of its own. Who withdraws or
+ * leaves looks at the word once more, in the same way, and lets in the writer
+ * that may have seen it.
+ *
+ * A barrier costs as much as hundreds of reads, so FENCED stays until a reader
+ * has read often and seen no new writer. It is set together with an id or with
+ * WRITER_WAITS, by who has the queue locked, and neither is given up before the
+ * barrier was sent (if he dies: by who recovers him). So who finds FENCED there
+ * need not send one.
  *
  * A writer that waits keeps new readers out, so it waits only for those that
  * read already. A writer that finishes lets in all readers that wait. All that
  * wait are let in by others, with the queue locked, and never see the lock free.
  */
 #include "backend_futex.h"
+
+#define NAP_NS	10000000ULL
+
+/*
+ * FENCED is new: sees to it that all readers have seen it, or are seen. Where
+ * barriers cannot be sent, it is for good; and a processor does not keep a store
+ * to itself for as long as that.
+ */
+void kfx_rwlock_fence_readers(struct kfx_q *q)
+{
+	if (kfx_barrier())
+		return;
+	kfx_store(&q->obj->header->fenced, 1);
+	kfx_nap(NAP_NS);
+}
 
 /*
  * Goes through all that read the primitive, until @fn says stop: then true.
@@ -76,32 +101,36 @@ bool kfx_rwlock_read_by_others(struct kfx_q *q)
 
 static void set_flags(struct kfx_q *q)
 {
-	uint64_t flags = kfx_lock_flags(q), word = kfx_load(&q->cell->state);
 	const uint64_t all = KSYNC_LOCK_WAITERS | KSYNC_LOCK_WRITER_WAITS;
+	uint64_t flags = kfx_lock_flags(q), word = kfx_load(&q->cell->state);
 
-	while ((word & all) != flags &&
+	if (flags & KSYNC_LOCK_WRITER_WAITS)
+		flags |= KFX_LOCK_FENCED;
+	while ((word & (all | flags)) != flags &&
 	       !kfx_cas(&q->cell->state, &word, (word & ~all) | flags))
 		;
+	if (flags & ~word & KFX_LOCK_FENCED)
+		kfx_rwlock_fence_readers(q);
 }
 
 /* The hold that a reader waits to get, NULL if that makes no sense. */
-static struct kfx_hold *hold_of(struct kfx_q *q, struct kfx_line *line)
+static struct ksync_hold *hold_of(struct kfx_q *q, struct kfx_line *line)
 {
 	uint32_t at = kfx_load(&line->hold_at);
 
-	if (!at || at % 4 || at > q->obj->size - sizeof(struct kfx_hold))
+	if (!at || at % 4 || at > q->obj->size - sizeof(struct ksync_hold))
 		return NULL;
-	return (struct kfx_hold *)((char *)q->obj->base + at);
+	return (struct ksync_hold *)((char *)q->obj->base + at);
 }
 
 /* Queue locked, the lock not held for writing. */
 static void admit_reader(struct kfx_q *q, uint32_t id)
 {
-	struct kfx_hold *hold = hold_of(q, kfx_line(q->obj, id));
+	struct ksync_hold *hold = hold_of(q, kfx_line(q->obj, id));
 
 	/* The hold first: whoever is granted it has it. */
 	if (hold) {
-		kfx_store(&hold->count, 1);
+		kfx_store(&hold->count, 0);
 		kfx_store(&hold->key, (q->index + 1) | KFX_HELD_READ);
 		kfx_fence();
 	}
@@ -111,7 +140,7 @@ static void admit_reader(struct kfx_q *q, uint32_t id)
 /* Does the waiter have its hold already? */
 static bool is_granted(struct kfx_q *q, uint32_t id)
 {
-	struct kfx_hold *hold = hold_of(q, kfx_line(q->obj, id));
+	struct ksync_hold *hold = hold_of(q, kfx_line(q->obj, id));
 
 	return hold && (kfx_load(&hold->key) & KFX_HELD_READ);
 }
@@ -172,8 +201,10 @@ void kfx_rwlock_advance(struct kfx_q *q)
 static void rwlock_drop_wait(struct kfx_q *q, uint32_t id,
 			     struct kfx_line *line)
 {
-	struct kfx_hold *hold = hold_of(q, line);
+	struct ksync_hold *hold = hold_of(q, line);
 
+	/* Maybe it set FENCED, and no more than that. */
+	kfx_rwlock_fence_readers(q);
 	if (kfx_lock_pass_on(q, id) || !hold ||
 	    kfx_load(&line->want) != KFX_WANT_READ)
 		return;
@@ -183,10 +214,12 @@ static void rwlock_drop_wait(struct kfx_q *q, uint32_t id,
 }
 
 static void rwlock_drop_hold(struct kfx_q *q, uint32_t id,
-			     struct kfx_hold *hold)
+			     struct ksync_hold *hold)
 {
 	struct kfx_redo redo = { .nr = 3 };
 
+	/* Likewise. */
+	kfx_rwlock_fence_readers(q);
 	if (kfx_lock_die(q, id) || !(kfx_load(&hold->key) & KFX_HELD_READ))
 		return;
 	redo.store[0].at = kfx_offset(q->obj, &hold->key);

@@ -5,37 +5,58 @@
  */
 #include "backend_futex.h"
 
-/* Rounds of a pause before a thread queues. */
-#define SPINS	100
+/* Reads in a row that see no writer, after which fences are left out again. */
+#define CALM	500
 
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
 
-static int reader_result(struct kfx_q *q, struct kfx_hold *hold)
+/* The token of the last writer is in the upper half of what counts. */
+static void calm_down(struct kfx_q *q, struct ksync_hold *hold)
+{
+	uint32_t token = kfx_load(&q->cell->lock.token) << 16;
+	uint32_t calm = kfx_load(&hold->round);
+	uint64_t word = KFX_LOCK_FENCED;
+
+	if ((calm ^ token) >> 16)
+		calm = token;
+	if ((++calm & 0xffff) == CALM) {
+		calm = token;
+		/* Unless somebody is about who could send no barrier. */
+		if (!kfx_load(&q->obj->header->fenced))
+			kfx_cas(&q->cell->state, &word, 0);
+	}
+	kfx_store(&hold->round, calm);
+}
+
+static int reader_result(struct kfx_q *q, struct ksync_hold *hold)
 {
 	kfx_store(&hold->reads, kfx_load(&hold->reads) + 1);
 	return kfx_load(&q->cell->state) & KSYNC_LOCK_DEAD ? -EOWNERDEAD : 0;
 }
 
 /* -EBUSY, -ENOTRECOVERABLE, or with the hold. */
-static int try_read(struct kfx_q *q, struct kfx_hold *hold)
+static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 {
 	uint64_t word;
 
-	kfx_store(&hold->count, 1);
+	kfx_store(&hold->count, 0);
 	kfx_store(&hold->key, (q->index + 1) | KFX_HELD_READ);
 	/* The reader's side of the diagram. */
 	kfx_fence();
 	word = kfx_load(&q->cell->state);
-	if (!(word & NO_READERS))
+	if (!(word & NO_READERS)) {
+		if (word == KFX_LOCK_FENCED)
+			calm_down(q, hold);
 		return reader_result(q, hold);
+	}
 	kfx_store_release(&hold->key, q->index + 1);
 	kfx_rwlock_reader_left(q);
 	return word & KSYNC_LOCK_LOST ? -ENOTRECOVERABLE : -EBUSY;
 }
 
 /* Waits in the queue for either kind of hold. */
-static int queue_up(struct kfx_q *q, enum kfx_want want, struct kfx_hold *hold,
+static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold,
 		    uint64_t deadline)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
@@ -68,28 +89,29 @@ static int queue_up(struct kfx_q *q, enum kfx_want want, struct kfx_hold *hold,
 	return ret;
 }
 
-static int read_again(struct kfx_q *q, struct kfx_hold *hold, bool try)
+static int read_again(struct kfx_q *q, struct ksync_hold *hold, bool try)
 {
 	uint32_t count = kfx_load(&hold->count);
 
 	if (kfx_load(&hold->key) & KFX_HELD_EXCL)
 		return try ? -EBUSY : -EDEADLK;
-	if (count >= KSYNC_COUNT_MAX)
+	if (count >= KSYNC_COUNT_MAX - 1)
 		return -EOVERFLOW;
 	kfx_store(&hold->count, count + 1);
 	return reader_result(q, hold);
 }
 
 static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
-		       struct kfx_hold *hold, uint64_t deadline, bool try)
+		       struct ksync_hold *hold, uint64_t deadline, bool try)
 {
-	int ret = -EBUSY, i;
+	uint32_t i, n = kfx_spins();
+	int ret = -EBUSY;
 
 	if (try) {
 		kfx_look(q, t);
 		return try_read(q, hold);
 	}
-	for (i = 0; i < SPINS && kfx_cpus() > 1 && ret == -EBUSY; i++) {
+	for (i = 0; i < n && ret == -EBUSY; i++) {
 		kfx_relax();
 		if (!(kfx_load(&q->cell->state) & NO_READERS))
 			ret = try_read(q, hold);
@@ -108,7 +130,7 @@ static int read_lock(struct ksync_object *base, uint32_t index,
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
@@ -119,6 +141,7 @@ static int read_lock(struct ksync_object *base, uint32_t index,
 		return ret;
 	if (!t->reads)
 		kfx_hold_reads(t);
+	kfx_fast_fill_lock(base, index, t, hold);
 	kfx_q_init(&q, obj, index, t->id);
 	if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
 		return read_again(&q, hold, try);
@@ -157,30 +180,63 @@ static void end_try(struct kfx_q *q)
 	kfx_wait_set(kfx_line(q->obj, q->owner), KFX_IDLE);
 }
 
-/* -EBUSY, -ENOTRECOVERABLE, or with the lock. Leaves the word if it cannot. */
+/* -EBUSY, -ENOTRECOVERABLE, or with the word. Leaves it if it cannot. */
+static int try_word(struct kfx_q *q, uint64_t *word)
+{
+	*word = kfx_load(&q->cell->state);
+	do {
+		if (*word & KSYNC_LOCK_LOST)
+			return -ENOTRECOVERABLE;
+		if (kfx_lock_id(*word) || (*word & KSYNC_LOCK_WAITERS))
+			return -EBUSY;
+	} while (!kfx_cas(&q->cell->state, word,
+			  *word | q->owner | KFX_LOCK_FENCED));
+	if (!(*word & KFX_LOCK_FENCED))
+		kfx_rwlock_fence_readers(q);
+	return 0;
+}
+
+/* The same with the lock, or -EBUSY with the word and readers still there. */
 static int try_write(struct kfx_q *q)
 {
-	uint64_t word = 0;
+	uint64_t word;
+	int ret = try_word(q, &word);
 
-	while (!kfx_cas(&q->cell->state, &word, word | q->owner)) {
-		if (word & KSYNC_LOCK_LOST)
-			return -ENOTRECOVERABLE;
-		if (kfx_lock_id(word) || (word & KSYNC_LOCK_WAITERS))
-			return -EBUSY;
-	}
+	if (ret)
+		return ret;
 	/* The CAS is the writer's side of the diagram. */
 	if (!kfx_rwlock_read(q))
 		return kfx_lock_taken(q->cell, word, false);
 	return -EBUSY;
 }
 
+/* Likewise. With the word, no new readers come. */
+static int spin_write(struct kfx_q *q)
+{
+	uint32_t i, n = kfx_spins();
+	int ret = -EBUSY;
+
+	/* To look at all lines takes a while, too. */
+	for (i = 0; i < n && ret == -EBUSY;
+	     i += 1 + kfx_load(&q->obj->header->readers_hi) / 16) {
+		uint64_t word = kfx_load(&q->cell->state);
+
+		kfx_relax();
+		if (kfx_lock_id(word) != q->owner)
+			ret = try_write(q);
+		else if (!kfx_rwlock_read(q))
+			ret = kfx_lock_taken(q->cell, word, false);
+	}
+	return ret;
+}
+
 /* A try that failed may have let nobody in meanwhile. */
 static void undo_try(struct kfx_q *q)
 {
-	uint64_t word = q->owner;
+	uint64_t word = q->owner | KFX_LOCK_FENCED;
 
 	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner ||
-	    kfx_cas(&q->cell->state, &word, 0))
+	    kfx_cas(&q->cell->state, &word, KFX_LOCK_FENCED))
 		return;
 	kfx_q_lock(q);
 	kfx_lock_pass_on(q, q->owner);
@@ -201,6 +257,9 @@ static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 			undo_try(q);
 		return ret;
 	}
+	ret = spin_write(q);
+	if (ret != -EBUSY)
+		return ret;
 	ret = queue_up(q, KFX_WANT_EXCL, NULL, deadline);
 	if (ret)
 		return ret;
@@ -212,7 +271,7 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
@@ -250,9 +309,9 @@ int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index)
 /* The writer lets go: of everything, or its hold is READ by now. */
 static void stop_writing(struct kfx_q *q, bool lost)
 {
-	uint64_t word = q->owner;
+	uint64_t word = q->owner | KFX_LOCK_FENCED;
 
-	if (kfx_cas(&q->cell->state, &word, 0))
+	if (kfx_cas(&q->cell->state, &word, KFX_LOCK_FENCED))
 		return;
 	kfx_q_lock(q);
 	word = kfx_load(&q->cell->state);
@@ -269,7 +328,7 @@ static void stop_writing(struct kfx_q *q, bool lost)
 /* With a thread and the hold of it; -EPERM without a hold of these kinds. */
 static int begin_release(struct kfx_object *obj, uint32_t index, uint32_t kinds,
 			 struct kfx_q *q, struct kfx_thread **t,
-			 struct kfx_hold **hold)
+			 struct ksync_hold **hold)
 {
 	int ret = kfx_thread_get(obj, t);
 
@@ -285,13 +344,13 @@ static int begin_release(struct kfx_object *obj, uint32_t index, uint32_t kinds,
 int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	uint32_t count;
 	int ret;
 
-	ret = begin_release(kfx_obj(base), index,
-			    KFX_HELD_READ | KFX_HELD_EXCL, &q, &t, &hold);
+	ret = begin_release(kfx_obj(base), index, KFX_HELD_READ |
+			    KFX_HELD_EXCL | KSYNC_HOLD_LEFT, &q, &t, &hold);
 	if (ret)
 		return ret;
 	if (kfx_load(&hold->key) & KFX_HELD_EXCL) {
@@ -299,9 +358,10 @@ int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
 		kfx_hold_end(t, hold, index);
 		return 0;
 	}
-	count = kfx_load(&hold->count) - 1;
-	kfx_store(&hold->count, count);
-	if (!count) {
+	count = kfx_load(&hold->count);
+	if (count && !(kfx_load(&hold->key) & KSYNC_HOLD_LEFT)) {
+		kfx_store(&hold->count, count - 1);
+	} else {
 		kfx_hold_end(t, hold, index);
 		kfx_rwlock_reader_left(&q);
 	}
@@ -311,7 +371,7 @@ int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
 int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
@@ -320,7 +380,7 @@ int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index)
 		return ret;
 	if (!t->reads)
 		kfx_hold_reads(t);
-	kfx_store(&hold->count, 1);
+	kfx_store(&hold->count, 0);
 	kfx_store(&hold->reads, kfx_load(&hold->reads) + 1);
 	/* Before the word lets go, so that no writer comes in between. */
 	kfx_store_release(&hold->key, (index + 1) | KFX_HELD_READ);
@@ -332,7 +392,7 @@ int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index)
 int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	uint64_t word;
 	struct kfx_q q;
 	int ret;
@@ -340,16 +400,19 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 	ret = begin_release(kfx_obj(base), index, KFX_HELD_READ, &q, &t, &hold);
 	if (ret)
 		return ret;
-	if (kfx_load(&hold->count) > 1)
+	if (kfx_load(&hold->count))
 		return -EBUSY;
 	begin_try(&q);
 	kfx_q_lock(&q);
 	word = kfx_load(&q.cell->state);
 	ret = -EBUSY;
 	while (!kfx_lock_id(word) &&
-	       !kfx_cas(&q.cell->state, &word, word | q.owner))
+	       !kfx_cas(&q.cell->state, &word,
+			word | q.owner | KFX_LOCK_FENCED))
 		;
 	if (!kfx_lock_id(word)) {
+		if (!(word & KFX_LOCK_FENCED))
+			kfx_rwlock_fence_readers(&q);
 		/* The CAS is the writer's side of the diagram. */
 		if (kfx_rwlock_read_by_others(&q)) {
 			kfx_lock_pass_on(&q, q.owner);

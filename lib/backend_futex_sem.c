@@ -52,8 +52,8 @@ static void move(struct kfx_q *q, struct kfx_redo *redo, uint64_t word,
 	redo->word_new = new;
 	redo->nr = 1;
 	if (hold_at && hold_at % 4 == 0 &&
-	    hold_at <= q->obj->size - sizeof(struct kfx_hold)) {
-		count = &((struct kfx_hold *)((char *)q->obj->base +
+	    hold_at <= q->obj->size - sizeof(struct ksync_hold)) {
+		count = &((struct ksync_hold *)((char *)q->obj->base +
 					      hold_at))->count;
 		redo->store[0].at = kfx_offset(q->obj, count);
 		redo->store[0].value = kfx_load(count) + more;
@@ -129,7 +129,7 @@ static void sem_drop_wait(struct kfx_q *q, uint32_t id, struct kfx_line *line)
 }
 
 /* A process died with permits. */
-static void sem_drop_hold(struct kfx_q *q, uint32_t id, struct kfx_hold *hold)
+static void sem_drop_hold(struct kfx_q *q, uint32_t id, struct ksync_hold *hold)
 {
 	struct ksync_sem_cell *cell = &q->cell->sem;
 	uint32_t n = kfx_load(&hold->count);
@@ -173,7 +173,7 @@ static int take_plain(struct kfx_q *q, uint32_t n)
 }
 
 /* With the queue locked. -EBUSY: others wait, or too few are free. */
-static int take_queued(struct kfx_q *q, uint32_t n, struct kfx_hold *hold)
+static int take_queued(struct kfx_q *q, uint32_t n, struct ksync_hold *hold)
 {
 	uint64_t word = freeze(q);
 	struct kfx_redo redo = { 0 };
@@ -222,7 +222,7 @@ static int wait_for_permits(struct kfx_q *q, uint64_t deadline)
 static int take_slowly(struct kfx_object *obj, uint32_t index, uint32_t n,
 		       uint64_t deadline, bool try)
 {
-	struct kfx_hold *hold = NULL;
+	struct ksync_hold *hold = NULL;
 	struct kfx_thread *t;
 	struct kfx_q q;
 	int ret;
@@ -261,7 +261,9 @@ static int take(struct ksync_object *base, uint32_t index, uint32_t n,
 
 	if (!n)
 		return -EINVAL;
+	kfx_process_check_fork();
 	if (!tracked(obj)) {
+		kfx_fast_fill(base, index);
 		kfx_q_init(&q, obj, index, 0);
 		ret = take_plain(&q, n);
 		if (ret != -EAGAIN)
@@ -303,7 +305,7 @@ static int give_plain(struct kfx_q *q, uint32_t n)
 }
 
 /* With the queue locked. */
-static int give_queued(struct kfx_q *q, uint32_t n, struct kfx_hold *hold)
+static int give_queued(struct kfx_q *q, uint32_t n, struct ksync_hold *hold)
 {
 	uint64_t word = freeze(q);
 	struct kfx_redo redo = { 0 };
@@ -325,7 +327,7 @@ static int give_queued(struct kfx_q *q, uint32_t n, struct kfx_hold *hold)
 int kfx_sem_release(struct ksync_object *base, uint32_t index, uint32_t n)
 {
 	struct kfx_object *obj = kfx_obj(base);
-	struct kfx_hold *hold = NULL;
+	struct ksync_hold *hold = NULL;
 	struct kfx_thread *t;
 	struct kfx_q q;
 	int ret;
@@ -339,6 +341,7 @@ int kfx_sem_release(struct ksync_object *base, uint32_t index, uint32_t n)
 		if (!hold)
 			return -EPERM;
 	} else {
+		kfx_fast_fill(base, index);
 		ret = give_plain(&q, n);
 		if (ret != -EAGAIN)
 			return ret;

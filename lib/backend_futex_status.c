@@ -24,9 +24,14 @@ static void show_holder(struct kfx_object *obj, uint32_t index, uint32_t id,
 {
 	struct kfx_line *line = kfx_line(obj, id);
 	uint32_t slot = kfx_load(&line->owner) - 1;
+	union ksync_cell *cell = &obj->cells[index];
+	uint64_t since = kfx_load(&cell->lock.since);
 	uint64_t now = kfx_now_coarse();
-	uint64_t since = kfx_load(&obj->cells[index].lock.since);
 
+	if (obj->type == KSYNC_MUTEX &&
+	    kfx_load_acquire(&kfx_mutex_more(cell)->seen) !=
+	    (uint32_t)kfx_load(&cell->lock.token))
+		since = now;
 	st->held_ns = now > since ? now - since : 0;
 	if (slot >= KFX_SLOTS || !kfx_slot_alive(obj, slot))
 		return;
@@ -68,7 +73,7 @@ static void lock_status(struct kfx_object *obj, uint32_t index,
 		st->flags |= KSYNC_IS_LOST;
 	st->deaths = kfx_load(&cell->deaths);
 	st->token = kfx_load(&cell->token);
-	st->acquisitions = st->token + kfx_load(&cell->shared);
+	st->acquisitions = st->token;
 	st->contended = kfx_load(&cell->contended);
 	if (id)
 		show_holder(obj, index, id, st);
@@ -80,8 +85,9 @@ static void count_readers(struct kfx_object *obj, uint32_t index,
 {
 	uint32_t hi = kfx_load(&obj->header->lines_hi), id, n, key;
 	struct kfx_line *line;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 
+	st->acquisitions += kfx_load(&obj->cells[index].lock.shared);
 	for (id = 1; id < hi && id < KFX_LINES; id++) {
 		line = kfx_line(obj, id);
 		for (n = kfx_line_holds(line); n-- > 0; ) {
@@ -91,7 +97,7 @@ static void count_readers(struct kfx_object *obj, uint32_t index,
 				continue;
 			st->acquisitions += kfx_load(&hold->reads);
 			if (key & KFX_HELD_READ)
-				st->readers += kfx_load(&hold->count);
+				st->readers += kfx_load(&hold->count) + 1;
 		}
 	}
 }
@@ -182,5 +188,7 @@ int kfx_object_status(struct ksync_object *base, uint32_t index,
 	if (ret)
 		return ret;
 	kfx_sweep(obj);
+	if (obj->type == KSYNC_MUTEX)
+		kfx_mutex_seen(&obj->cells[index]);
 	return kfx_status(obj, index, st);
 }

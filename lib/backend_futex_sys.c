@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -15,6 +16,7 @@
 #include "backend_futex.h"
 
 #define NSEC_PER_SEC 1000000000ULL
+#define SPIN_NS	5000
 
 /* What SYS_futex takes: as wide as long, whatever time_t is. */
 struct futex_time {
@@ -67,6 +69,44 @@ uint64_t kfx_now_coarse(void)
 	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+bool kfx_barriers;
+
+static bool membarrier(int cmd)
+{
+	int saved = errno;
+	bool done = !syscall(SYS_membarrier, cmd, 0, 0);
+
+	errno = saved;
+	return done;
+}
+
+/* At first use and in a child. Takes some ms where there are threads already. */
+void kfx_barrier_init(void)
+{
+	kfx_store(&kfx_barriers,
+		  membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED));
+}
+
+/*
+ * A full barrier on every processor that runs a thread of a process that has
+ * registered, this one included: pairs with ksync_fast_barrier() wherever it
+ * stands. Costs some microseconds. False where it is not possible.
+ */
+bool kfx_barrier(void)
+{
+	kfx_fence();
+	return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
+}
+
+void kfx_nap(uint64_t ns)
+{
+	uint64_t until = kfx_now() + ns;
+	uint32_t never = 0;
+
+	while (kfx_now() < until)
+		kfx_sleep(&never, 0, until);
+}
+
 /* How many this process may run on: with one, spinning is in vain. */
 unsigned int kfx_cpus(void)
 {
@@ -81,6 +121,32 @@ unsigned int kfx_cpus(void)
 	n = sched_getaffinity(0, sizeof(set), &set) ? 2 : CPU_COUNT(&set);
 	kfx_store(&cpus, n);
 	errno = saved;
+	return n;
+}
+
+/*
+ * For how many rounds of a pause, which differs a lot between processors, to
+ * spin rather than sleep: about what it costs to sleep and be woken. None with
+ * one processor.
+ */
+unsigned int kfx_spins(void)
+{
+	static unsigned int spins;
+	unsigned int n = kfx_load(&spins), i;
+	uint64_t began, took;
+
+	if (kfx_cpus() == 1)
+		return 0;
+	if (n)
+		return n;
+	began = kfx_now();
+	for (i = 0; i < 50; i++)
+		kfx_relax();
+	took = kfx_now() - began;
+	n = took ? 50 * SPIN_NS / took : 0;
+	/* An interruption may have made it seem long. */
+	n = n < 50 ? 50 : n > 2000 ? 2000 : n;
+	kfx_store(&spins, n);
 	return n;
 }
 

@@ -52,12 +52,19 @@
 /* For statistics, which may miss one when two processes count at once. */
 #define kfx_count(p)		kfx_store(p, kfx_load(p) + 1)
 
+/* Others can send us a barrier: fences may be left out on frequent paths. */
+extern bool kfx_barriers;
+
 /* backend_futex_sys.c: none of these changes errno */
 void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until);
 void kfx_wake(uint32_t *futex, int nr);
 uint64_t kfx_now(void);
 uint64_t kfx_now_coarse(void);
 unsigned int kfx_cpus(void);
+unsigned int kfx_spins(void);
+void kfx_barrier_init(void);
+bool kfx_barrier(void);
+void kfx_nap(uint64_t ns);
 int kfx_open(int dir, const char *path, int flags, mode_t mode);
 void kfx_close(int fd);
 int kfx_byte_lock(int fd, long long byte, bool wait);

@@ -97,7 +97,7 @@ static void tell_waiters(struct kfx_q *q, uint32_t round, uint32_t lost)
 
 /* A process died with members that are not done. Queue locked. */
 static void waitgroup_drop_hold(struct kfx_q *q, uint32_t id,
-				struct kfx_hold *hold)
+				struct ksync_hold *hold)
 {
 	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	uint64_t word = kfx_set(&q->cell->state, KFX_WG_FROZEN) | KFX_WG_FROZEN;
@@ -158,7 +158,7 @@ static int add_plain(struct kfx_q *q, int32_t delta)
 }
 
 /* Done, by a process that has bound members in this round. Queue locked. */
-static int add_bound(struct kfx_q *q, int32_t delta, struct kfx_hold *hold)
+static int add_bound(struct kfx_q *q, int32_t delta, struct ksync_hold *hold)
 {
 	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	uint64_t word = kfx_set(&q->cell->state, KFX_WG_FROZEN) | KFX_WG_FROZEN;
@@ -187,7 +187,7 @@ static int add_bound(struct kfx_q *q, int32_t delta, struct kfx_hold *hold)
 	return ret;
 }
 
-static bool is_bound(struct kfx_q *q, struct kfx_hold *hold)
+static bool is_bound(struct kfx_q *q, struct ksync_hold *hold)
 {
 	return hold && kfx_load(&hold->count) &&
 	       kfx_load(&hold->round) ==
@@ -197,12 +197,13 @@ static bool is_bound(struct kfx_q *q, struct kfx_hold *hold)
 int kfx_waitgroup_add(struct ksync_object *base, uint32_t index, int32_t delta)
 {
 	struct kfx_object *obj = kfx_obj(base);
-	struct kfx_hold *hold = NULL;
+	struct ksync_hold *hold = NULL;
 	struct kfx_thread *t;
 	struct kfx_q q;
 	int ret;
 
 	kfx_process_check_fork();
+	kfx_fast_fill(base, index);
 	kfx_q_init(&q, obj, index, 0);
 	if (delta < 0)
 		hold = kfx_process_hold_find(obj, index);
@@ -292,6 +293,8 @@ int kfx_waitgroup_wait(struct ksync_object *base, uint32_t index,
 	struct kfx_q q;
 	int ret;
 
+	kfx_process_check_fork();
+	kfx_fast_fill(base, index);
 	kfx_q_init(&q, obj, index, 0);
 	*lost = 0;
 	/* Acquire: what the members did before they were done. */
@@ -349,7 +352,7 @@ static int is_self(int pidfd)
 }
 
 /* One member more is bound to this process. Queue locked. */
-static int tie(struct kfx_q *q, struct kfx_hold *hold)
+static int tie(struct kfx_q *q, struct ksync_hold *hold)
 {
 	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	uint64_t word = kfx_set(&q->cell->state, KFX_WG_FROZEN) | KFX_WG_FROZEN;
@@ -384,7 +387,7 @@ int kfx_waitgroup_bind(struct ksync_object *base, uint32_t index, int pidfd)
 	struct kfx_object *obj = kfx_obj(base);
 	int ret, saved = errno;
 	struct kfx_thread *t;
-	struct kfx_hold *hold;
+	struct ksync_hold *hold;
 	struct kfx_q q;
 
 	ret = is_self(pidfd);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The kernel backend: every operation is an ioctl on the descriptor of the
- * object, with no state in the process, hence nothing to lock or to look after
- * at fork. backend_kernel_device.c has the commands to /dev/ksync.
+ * The kernel backend: objects, and the operations by ioctl on their descriptors.
+ * backend_kernel_fast.c does without the ioctl where nobody is in the way,
+ * backend_kernel_thread.c has what a thread needs for that, and
+ * backend_kernel_device.c the commands to /dev/ksync.
  */
 #include <assert.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "backend_kernel.h"
@@ -49,8 +51,7 @@ int ksync_kernel_command(int fd, unsigned long cmd, void *args)
 	return err;
 }
 
-static int object_command(struct ksync_object *obj, unsigned long cmd,
-			  void *args)
+int kk_command(struct ksync_object *obj, unsigned long cmd, void *args)
 {
 	int err = ksync_kernel_command(obj->fd, cmd, args);
 
@@ -60,17 +61,79 @@ static int object_command(struct ksync_object *obj, unsigned long cmd,
 
 static struct ksync_object *new_object(void)
 {
-	struct ksync_object *obj = calloc(1, sizeof(*obj));
+	struct kk_object *k = calloc(1, sizeof(*k));
 
-	if (obj)
-		obj->ops = &ksync_kernel_ops;
-	return obj;
+	if (!k)
+		return NULL;
+	k->base.ops = &ksync_kernel_ops;
+	return &k->base;
 }
 
 static void kernel_close(struct ksync_object *obj)
 {
+	struct kk_object *k = kk_object(obj);
+	int saved = errno;
+
+	if (k->cells)
+		munmap(k->cells, k->size);
 	close(obj->fd);
-	free(obj);
+	free(k);
+	errno = saved;
+}
+
+static size_t whole_pages(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+/* Without the cells everything goes by ioctl, so this is not an error. */
+static void map_cells(struct kk_object *k)
+{
+	int saved = errno;
+	size_t cells;
+	void *p;
+
+	if (k->base.flags & KSYNC_GUARDED)
+		return;
+	kk_process_init();
+	cells = whole_pages(k->base.nr * sizeof(union ksync_cell));
+	k->size = cells;
+	if (k->base.type == KSYNC_RWLOCK)
+		k->size += whole_pages(KSYNC_SLOTS * sizeof(struct ksync_slot));
+	p = mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->base.fd,
+		 0);
+	if (p != MAP_FAILED) {
+		k->cells = p;
+		if (k->size > cells)
+			k->slots = (struct ksync_slot *)((char *)p + cells);
+	}
+	errno = saved;
+}
+
+/*
+ * Learns what the object of the descriptor is, and that it is of the type. Maps
+ * it if that is possible.
+ */
+static int identify(struct ksync_object *obj, uint32_t type)
+{
+	struct ksync_object_info info;
+	int err;
+
+	memset(&info, 0, sizeof(info));
+	err = ksync_kernel_command(obj->fd, KSYNC_IOC_OBJ_INFO, &info);
+	if (err == -EBADF || err == -ENOMEM)
+		return err;
+	/* Whatever else a foreign file thinks of the command. */
+	if (err || info.type != type)
+		return -EINVAL;
+	obj->type = info.type;
+	obj->flags = info.flags;
+	obj->nr = info.nr;
+	kk_object(obj)->id = info.id;
+	map_cells(kk_object(obj));
+	return 0;
 }
 
 static int kernel_create(const struct ksync_spec *spec,
@@ -96,29 +159,12 @@ static int kernel_create(const struct ksync_spec *spec,
 		return err;
 	}
 	obj->fd = args.fd;
-	obj->type = spec->type;
-	obj->flags = spec->flags;
-	obj->nr = spec->nr;
-	*out = obj;
-	return 0;
-}
-
-/* Learns what the object of the descriptor is, and that it is of the type. */
-static int identify(struct ksync_object *obj, uint32_t type)
-{
-	struct ksync_object_info info;
-	int err;
-
-	memset(&info, 0, sizeof(info));
-	err = ksync_kernel_command(obj->fd, KSYNC_IOC_OBJ_INFO, &info);
-	if (err == -EBADF || err == -ENOMEM)
+	err = identify(obj, spec->type);
+	if (err) {
+		kernel_close(obj);
 		return err;
-	/* Whatever else a foreign file thinks of the command. */
-	if (err || info.type != type)
-		return -EINVAL;
-	obj->type = info.type;
-	obj->flags = info.flags;
-	obj->nr = info.nr;
+	}
+	*out = obj;
 	return 0;
 }
 
@@ -231,7 +277,7 @@ static int kernel_status(struct ksync_object *obj, uint32_t index,
 	struct ksync_primitive_status args = { .index = index };
 	int err;
 
-	err = object_command(obj, KSYNC_IOC_OBJ_STATUS, &args);
+	err = kk_command(obj, KSYNC_IOC_OBJ_STATUS, &args);
 	if (!err)
 		ksync_kernel_convert_status(st, obj->type, &args);
 	return err;
@@ -240,8 +286,12 @@ static int kernel_status(struct ksync_object *obj, uint32_t index,
 static uint64_t kernel_token(struct ksync_object *obj, uint32_t index)
 {
 	struct ksync_primitive_status args = { .index = index };
+	struct kk_object *k = kk_object(obj);
 
-	return object_command(obj, KSYNC_IOC_OBJ_STATUS, &args) ? 0 : args.token;
+	if (k->cells)
+		return __atomic_load_n(&k->cells[index].lock.token,
+				       __ATOMIC_RELAXED);
+	return kk_command(obj, KSYNC_IOC_OBJ_STATUS, &args) ? 0 : args.token;
 }
 
 static int index_command(struct ksync_object *obj, uint32_t index,
@@ -249,7 +299,7 @@ static int index_command(struct ksync_object *obj, uint32_t index,
 {
 	struct ksync_index_args args = { .index = index };
 
-	return object_command(obj, cmd, &args);
+	return kk_command(obj, cmd, &args);
 }
 
 static int lock_command(struct ksync_object *obj, uint32_t index,
@@ -257,7 +307,7 @@ static int lock_command(struct ksync_object *obj, uint32_t index,
 {
 	struct ksync_lock_args args = { .index = index, .deadline = deadline };
 
-	return object_command(obj, cmd, &args);
+	return kk_command(obj, cmd, &args);
 }
 
 /* An op that needs to know the primitive and nothing else. */
@@ -271,16 +321,36 @@ static int name(struct ksync_object *obj, uint32_t index,		\
 		uint64_t deadline)					\
 { return lock_command(obj, index, deadline, cmd); }
 
-LOCK_OP(mutex_lock, KSYNC_IOC_MUTEX_LOCK)
-INDEX_OP(mutex_trylock, KSYNC_IOC_MUTEX_TRYLOCK)
-INDEX_OP(mutex_unlock, KSYNC_IOC_MUTEX_UNLOCK)
-INDEX_OP(mutex_consistent, KSYNC_IOC_MUTEX_CONSISTENT)
+/* Reading goes without the kernel if possible. */
+#define OR_BY_IOCTL(fast, slow)						\
+({									\
+	int __err = (fast);						\
+	__err == -EAGAIN ? (slow) : __err;				\
+})
 
-LOCK_OP(rwlock_rdlock, KSYNC_IOC_RWLOCK_RDLOCK)
-INDEX_OP(rwlock_tryrdlock, KSYNC_IOC_RWLOCK_TRYRDLOCK)
+static int rwlock_rdlock(struct ksync_object *obj, uint32_t index,
+			 uint64_t deadline)
+{
+	return OR_BY_IOCTL(kk_rwlock_read(obj, index),
+			   lock_command(obj, index, deadline,
+					KSYNC_IOC_RWLOCK_RDLOCK));
+}
+
+static int rwlock_tryrdlock(struct ksync_object *obj, uint32_t index)
+{
+	return OR_BY_IOCTL(kk_rwlock_read(obj, index),
+			   index_command(obj, index,
+					 KSYNC_IOC_RWLOCK_TRYRDLOCK));
+}
+
+static int rwlock_unlock(struct ksync_object *obj, uint32_t index)
+{
+	return OR_BY_IOCTL(kk_rwlock_unread(obj, index),
+			   index_command(obj, index, KSYNC_IOC_RWLOCK_UNLOCK));
+}
+
 LOCK_OP(rwlock_wrlock, KSYNC_IOC_RWLOCK_WRLOCK)
 INDEX_OP(rwlock_trywrlock, KSYNC_IOC_RWLOCK_TRYWRLOCK)
-INDEX_OP(rwlock_unlock, KSYNC_IOC_RWLOCK_UNLOCK)
 INDEX_OP(rwlock_downgrade, KSYNC_IOC_RWLOCK_DOWNGRADE)
 INDEX_OP(rwlock_upgrade, KSYNC_IOC_RWLOCK_UPGRADE)
 INDEX_OP(rwlock_consistent, KSYNC_IOC_RWLOCK_CONSISTENT)
@@ -293,7 +363,9 @@ static int waitgroup_add(struct ksync_object *obj, uint32_t index,
 		.delta = delta,
 	};
 
-	return object_command(obj, KSYNC_IOC_WAITGROUP_ADD, &args);
+	if (kk_waitgroup_add(obj, index, delta))
+		return 0;
+	return kk_command(obj, KSYNC_IOC_WAITGROUP_ADD, &args);
 }
 
 static int waitgroup_wait(struct ksync_object *obj, uint32_t index,
@@ -305,7 +377,10 @@ static int waitgroup_wait(struct ksync_object *obj, uint32_t index,
 	};
 	int err;
 
-	err = object_command(obj, KSYNC_IOC_WAITGROUP_WAIT, &args);
+	*lost = 0;
+	if (kk_waitgroup_idle(obj, index))
+		return 0;
+	err = kk_command(obj, KSYNC_IOC_WAITGROUP_WAIT, &args);
 	*lost = err == -EOWNERDEAD ? args.lost : 0;
 	return err;
 }
@@ -317,7 +392,7 @@ static int waitgroup_bind(struct ksync_object *obj, uint32_t index, int pidfd)
 		.pidfd = pidfd,
 	};
 
-	return object_command(obj, KSYNC_IOC_WAITGROUP_BIND, &args);
+	return kk_command(obj, KSYNC_IOC_WAITGROUP_BIND, &args);
 }
 
 static int sem_command(struct ksync_object *obj, uint32_t index,
@@ -329,22 +404,28 @@ static int sem_command(struct ksync_object *obj, uint32_t index,
 		.deadline = deadline,
 	};
 
-	return object_command(obj, cmd, &args);
+	return kk_command(obj, cmd, &args);
 }
 
 static int sem_acquire(struct ksync_object *obj, uint32_t index, uint32_t n,
 		       uint64_t deadline)
 {
+	if (kk_sem_acquire(obj, index, n))
+		return 0;
 	return sem_command(obj, index, KSYNC_IOC_SEM_ACQUIRE, n, deadline);
 }
 
 static int sem_tryacquire(struct ksync_object *obj, uint32_t index, uint32_t n)
 {
+	if (kk_sem_acquire(obj, index, n))
+		return 0;
 	return sem_command(obj, index, KSYNC_IOC_SEM_TRYACQUIRE, n, 0);
 }
 
 static int sem_release(struct ksync_object *obj, uint32_t index, uint32_t n)
 {
+	if (kk_sem_release(obj, index, n))
+		return 0;
 	return sem_command(obj, index, KSYNC_IOC_SEM_RELEASE, n, 0);
 }
 
@@ -353,7 +434,7 @@ static int sem_value(struct ksync_object *obj, uint32_t index)
 	struct ksync_primitive_status args = { .index = index };
 	int err;
 
-	err = object_command(obj, KSYNC_IOC_OBJ_STATUS, &args);
+	err = kk_command(obj, KSYNC_IOC_OBJ_STATUS, &args);
 	return err ? err : (int)args.value;
 }
 
@@ -383,10 +464,10 @@ const struct ksync_ops ksync_kernel_ops = {
 	.status = kernel_status,
 	.token = kernel_token,
 
-	.mutex_lock = mutex_lock,
-	.mutex_trylock = mutex_trylock,
-	.mutex_unlock = mutex_unlock,
-	.mutex_consistent = mutex_consistent,
+	.mutex_lock = kk_mutex_lock,
+	.mutex_trylock = kk_mutex_trylock,
+	.mutex_unlock = kk_mutex_unlock,
+	.mutex_consistent = kk_mutex_consistent,
 
 	.rwlock_rdlock = rwlock_rdlock,
 	.rwlock_tryrdlock = rwlock_tryrdlock,

@@ -10,7 +10,77 @@
 
 #include "backend.h"
 
+/* An object of this backend. */
+struct kk_object {
+	struct ksync_object base;
+	union ksync_cell *cells;	/* NULL: everything goes by ioctl */
+	struct ksync_slot *slots;	/* rwlock: those of readers, or NULL */
+	size_t size;			/* of the mapping, in bytes */
+	uint64_t id;			/* what lines call it */
+};
+
+static inline struct kk_object *kk_object(struct ksync_object *obj)
+{
+	return (struct kk_object *)obj;
+}
+
+/* backend_kernel_thread.c */
+
+/* For a few words there is always room in what the loader sets aside. */
+#define KK_TLS	__attribute__((tls_model("initial-exec")))
+
+/* Where a thread finds its slot in an object, for those it used last. */
+#define KK_SLOT_CACHE	8
+
+struct kk_slot_cache {
+	unsigned long serial;		/* of the object */
+	struct ksync_slot *slot;	/* NULL: it gets none */
+};
+
+struct kk_self {
+	uint64_t generation;		/* as *kk_generation when it was set */
+	struct ksync_line *line;	/* NULL: everything goes by ioctl */
+	uint32_t id;
+	uint64_t seen;			/* semaphore: the last word */
+	uint32_t fenced;		/* reads while writers were about */
+	struct kk_slot_cache slots[KK_SLOT_CACHE];
+};
+
+extern uint64_t *kk_generation;
+extern __thread struct kk_self kk_self KK_TLS;
+
+void kk_process_init(void);
+void kk_self_init(void);
+
+/* The calling thread's line, or NULL. */
+static inline struct ksync_line *kk_line(void)
+{
+	if (__builtin_expect(kk_self.generation !=
+			     __atomic_load_n(kk_generation, __ATOMIC_RELAXED),
+			     0))
+		kk_self_init();
+	return kk_self.line;
+}
+
+/* backend_kernel_fast.c */
+int kk_mutex_lock(struct ksync_object *obj, uint32_t index, uint64_t deadline);
+int kk_mutex_trylock(struct ksync_object *obj, uint32_t index);
+int kk_mutex_unlock(struct ksync_object *obj, uint32_t index);
+int kk_mutex_consistent(struct ksync_object *obj, uint32_t index);
+void kk_wake(struct ksync_object *obj, uint32_t index);
+bool kk_sem_acquire(struct ksync_object *obj, uint32_t index, uint32_t n);
+bool kk_sem_release(struct ksync_object *obj, uint32_t index, uint32_t n);
+bool kk_waitgroup_add(struct ksync_object *obj, uint32_t index, int32_t delta);
+bool kk_waitgroup_idle(struct ksync_object *obj, uint32_t index);
+
+/* backend_kernel_read.c; -EAGAIN: to be done by ioctl */
+int kk_rwlock_read(struct ksync_object *obj, uint32_t index);
+int kk_rwlock_unread(struct ksync_object *obj, uint32_t index);
+
 /* backend_kernel.c */
+
+/* A command on an object. */
+int kk_command(struct ksync_object *obj, unsigned long cmd, void *args);
 
 /* An ioctl that is never interrupted and leaves errno alone. */
 int ksync_kernel_command(int fd, unsigned long cmd, void *args);
@@ -19,6 +89,8 @@ void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
 
 /* backend_kernel_device.c */
 
+/* A descriptor of the device, to be closed, or a negative errno. */
+int ksync_kernel_device_open(void);
 /* A command to /dev/ksync. */
 int ksync_kernel_device_command(unsigned long cmd, void *args);
 

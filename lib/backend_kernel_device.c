@@ -74,6 +74,14 @@ static int device_open(struct ksync_device_info *info)
 	return fd;
 }
 
+/* A descriptor of the device, to be closed, or a negative errno. */
+int ksync_kernel_device_open(void)
+{
+	struct ksync_device_info info;
+
+	return device_open(&info);
+}
+
 int ksync_kernel_device_command(unsigned long cmd, void *args)
 {
 	struct ksync_device_info info;

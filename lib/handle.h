@@ -12,9 +12,12 @@
 #include <stdint.h>
 
 #include "backend.h"
+#include "fast.h"
 
 struct ksync_handle {
 	struct ksync_object *obj;
+	uint64_t tag;		/* what threads remember it by, see fast.h */
+	intptr_t place;		/* where they do */
 	uint32_t index;
 	bool lent;		/* by _at(): not the caller's to close */
 };

@@ -354,7 +354,7 @@ struct ksync_status {
 	uint32_t waiters_shared; /* for a read lock, the end of a round */
 	uint32_t deaths;	/* holders, members that died */
 	uint32_t lost;		/* members the round lost; permits given back */
-	uint64_t held_ns;	/* how long held exclusively, coarse */
+	uint64_t held_ns;	/* how long held exclusively, at least; coarse */
 	uint64_t token;		/* exclusive acquisitions; number of the round */
 	uint64_t acquisitions;
 	uint64_t contended;	/* acquisitions that had to wait */

@@ -6,22 +6,44 @@
 
 KSYNC_DEFINE_HANDLE(mutex, KSYNC_MUTEX)
 
+/* Apart, so that nothing has to be jumped over on the fast path. */
+static KSYNC_SLOW int lock_slowly(struct ksync_mutex *m, uint64_t deadline)
+{
+	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, deadline);
+}
+
+static KSYNC_SLOW int unlock_slowly(struct ksync_mutex *m)
+{
+	return m->h.obj->ops->mutex_unlock(m->h.obj, m->h.index);
+}
+
 int ksync_mutex_lock(struct ksync_mutex *m)
 {
+	struct ksync_fast *f;
+
 	if (!m)
 		return -EINVAL;
-	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, KSYNC_FOREVER);
+	f = ksync_fast_find(m->h.tag, m->h.place);
+	if (f && ksync_fast_mutex_lock(f))
+		return 0;
+	return lock_slowly(m, KSYNC_FOREVER);
 }
 
 int ksync_mutex_trylock(struct ksync_mutex *m)
 {
+	struct ksync_fast *f;
+
 	if (!m)
 		return -EINVAL;
+	f = ksync_fast_find(m->h.tag, m->h.place);
+	if (f && ksync_fast_mutex_lock(f))
+		return 0;
 	return m->h.obj->ops->mutex_trylock(m->h.obj, m->h.index);
 }
 
 int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 {
+	struct ksync_fast *f;
 	uint64_t deadline;
 	int err;
 
@@ -30,14 +52,22 @@ int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
-	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, deadline);
+	f = ksync_fast_find(m->h.tag, m->h.place);
+	if (f && ksync_fast_mutex_lock(f))
+		return 0;
+	return lock_slowly(m, deadline);
 }
 
 int ksync_mutex_unlock(struct ksync_mutex *m)
 {
+	struct ksync_fast *f;
+
 	if (!m)
 		return -EINVAL;
-	return m->h.obj->ops->mutex_unlock(m->h.obj, m->h.index);
+	f = ksync_fast_find(m->h.tag, m->h.place);
+	if (f && ksync_fast_mutex_unlock(f))
+		return 0;
+	return unlock_slowly(m);
 }
 
 int ksync_mutex_consistent(struct ksync_mutex *m)

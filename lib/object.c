@@ -72,9 +72,16 @@ static struct ksync_handle *new_handle(void)
 	return calloc(1, sizeof(struct ksync_handle));
 }
 
+static void set_index(struct ksync_handle *h, uint32_t index)
+{
+	h->index = index;
+	h->tag = ksync_fast_tag(h->obj->serial, index);
+	h->place = ksync_fast_place(h->tag);
+}
+
 static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
 {
-	static unsigned long serials;
+	static uint64_t serials;
 
 	if (err) {
 		free(h);
@@ -82,6 +89,7 @@ static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
 	}
 	h->obj->handles = NULL;
 	h->obj->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
+	set_index(h, 0);
 	*out = h;
 	return 0;
 }
@@ -179,7 +187,7 @@ static struct ksync_handle *make_lent(struct ksync_object *obj)
 		return NULL;
 	for (i = 0; i < obj->nr; i++) {
 		handles[i].obj = obj;
-		handles[i].index = i;
+		set_index(&handles[i], i);
 		handles[i].lent = true;
 	}
 	/*

@@ -12,24 +12,50 @@ static bool is_count(uint32_t n)
 	return n && n <= INT32_MAX;
 }
 
+/* Apart, so that nothing has to be jumped over on the fast path. */
+static KSYNC_SLOW int acquire_slowly(struct ksync_sem *s, uint32_t n,
+				     uint64_t deadline)
+{
+	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n, deadline);
+}
+
+static KSYNC_SLOW int release_slowly(struct ksync_sem *s, uint32_t n)
+{
+	/* More than any process can hold, and than any maximum. */
+	if (!is_count(n))
+		return s->h.obj->flags & KSYNC_TRACKED ? -EPERM :
+							      -EOVERFLOW;
+	return s->h.obj->ops->sem_release(s->h.obj, s->h.index, n);
+}
+
 int ksync_sem_acquire(struct ksync_sem *s, uint32_t n)
 {
+	struct ksync_fast *f;
+
 	if (!s || !is_count(n))
 		return -EINVAL;
-	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n,
-					  KSYNC_FOREVER);
+	f = ksync_fast_find(s->h.tag, s->h.place);
+	if (f && ksync_fast_sem_acquire(f, n))
+		return 0;
+	return acquire_slowly(s, n, KSYNC_FOREVER);
 }
 
 int ksync_sem_tryacquire(struct ksync_sem *s, uint32_t n)
 {
+	struct ksync_fast *f;
+
 	if (!s || !is_count(n))
 		return -EINVAL;
+	f = ksync_fast_find(s->h.tag, s->h.place);
+	if (f && ksync_fast_sem_acquire(f, n))
+		return 0;
 	return s->h.obj->ops->sem_tryacquire(s->h.obj, s->h.index, n);
 }
 
 int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 			    const struct ksync_wait *w)
 {
+	struct ksync_fast *f;
 	uint64_t deadline;
 	int err;
 
@@ -38,18 +64,22 @@ int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
-	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n, deadline);
+	f = ksync_fast_find(s->h.tag, s->h.place);
+	if (f && ksync_fast_sem_acquire(f, n))
+		return 0;
+	return acquire_slowly(s, n, deadline);
 }
 
 int ksync_sem_release(struct ksync_sem *s, uint32_t n)
 {
+	struct ksync_fast *f;
+
 	if (!s || !n)
 		return -EINVAL;
-	/* More than any process can hold, and than any maximum. */
-	if (!is_count(n))
-		return s->h.obj->flags & KSYNC_TRACKED ? -EPERM :
-							      -EOVERFLOW;
-	return s->h.obj->ops->sem_release(s->h.obj, s->h.index, n);
+	f = ksync_fast_find(s->h.tag, s->h.place);
+	if (f && ksync_fast_release(&f->cell->sem, &f->seen, n))
+		return 0;
+	return release_slowly(s, n);
 }
 
 int ksync_sem_value(const struct ksync_sem *s)

@@ -12,15 +12,14 @@ KSYNC_DEFINE_HANDLE(waitgroup, KSYNC_WAITGROUP)
  * Serial numbers begin at 1, so that nothing matches before the first wait.
  */
 static __thread struct {
-	unsigned long serial;
+	uint64_t serial;
 	uint32_t index;
 	uint32_t lost;
-} last_wait;
+} last_wait __attribute__((tls_model("initial-exec")));
 
-int ksync_waitgroup_add(struct ksync_waitgroup *wg, int32_t delta)
+/* Apart, so that nothing has to be jumped over on the fast path. */
+static KSYNC_SLOW int add_slowly(struct ksync_waitgroup *wg, int32_t delta)
 {
-	if (!wg)
-		return -EINVAL;
 	/* No count reaches that far, and no backend need negate it. */
 	if (delta == INT32_MIN)
 		return -ERANGE;
@@ -30,6 +29,18 @@ int ksync_waitgroup_add(struct ksync_waitgroup *wg, int32_t delta)
 	return wg->h.obj->ops->waitgroup_add(wg->h.obj, wg->h.index, delta);
 }
 
+int ksync_waitgroup_add(struct ksync_waitgroup *wg, int32_t delta)
+{
+	struct ksync_fast *f;
+
+	if (!wg)
+		return -EINVAL;
+	f = ksync_fast_find(wg->h.tag, wg->h.place);
+	if (f && delta && ksync_fast_add(&f->cell->waitgroup, &f->seen, delta))
+		return 0;
+	return add_slowly(wg, delta);
+}
+
 int ksync_waitgroup_done(struct ksync_waitgroup *wg)
 {
 	return ksync_waitgroup_add(wg, -1);
@@ -37,11 +48,13 @@ int ksync_waitgroup_done(struct ksync_waitgroup *wg)
 
 static int wait_round(struct ksync_waitgroup *wg, uint64_t deadline)
 {
+	struct ksync_fast *f = ksync_fast_find(wg->h.tag, wg->h.place);
 	uint32_t lost = 0;
-	int err;
+	int err = 0;
 
-	err = wg->h.obj->ops->waitgroup_wait(wg->h.obj, wg->h.index, deadline,
-					     &lost);
+	if (!f || !ksync_fast_over(&f->cell->waitgroup))
+		err = wg->h.obj->ops->waitgroup_wait(wg->h.obj, wg->h.index,
+						     deadline, &lost);
 	last_wait.serial = wg->h.obj->serial;
 	last_wait.index = wg->h.index;
 	/* A wait that failed in another way has seen no end of a round. */

@@ -11,8 +11,11 @@
 #include <linux/ktime.h>
 #include <linux/uaccess.h>
 
+#include "lock_word.h"
 #include "object.h"
+#include "owner.h"
 #include "wait.h"
+#include "word.h"
 
 /* All but the size must be as this version has it. */
 static inline bool ksync_same_command(unsigned int a, unsigned int b)
@@ -49,6 +52,39 @@ static inline int ksync_queue_args(struct ksync_queue *q,
 	return ksync_queue_init(q, obj, args->index);
 }
 
+/* As ksync_queue_args(), for commands on locks that may be in a line. */
+static inline int ksync_lock_args_init(struct ksync_queue *q,
+				       struct ksync_object *obj, u32 index,
+				       u32 flags)
+{
+	if (flags & ~KSYNC_LOCK_IN_LINE)
+		return -EINVAL;
+	if (flags && (obj->flags & KSYNC_F_GUARDED))
+		return -EINVAL;
+	return ksync_queue_init(q, obj, index);
+}
+
+/*
+ * Somebody wants to know for how long it is held. Who locks in user space does
+ * not look at the clock, so then it is counted from here.
+ */
+static inline void ksync_lock_noticed(struct ksync_queue *q)
+{
+	if (!READ_ONCE(q->cell->lock.since))
+		WRITE_ONCE(q->cell->lock.since, ktime_get_coarse_ns());
+}
+
+/*
+ * A mapped word may name an owner that does not exist, which would never let go.
+ * (A thread that dies exists until what it held is settled.)
+ */
+static inline bool ksync_lock_orphaned(struct ksync_queue *q, u32 *owner)
+{
+	*owner = lock_word_id(ksync_cell_read(q->cell));
+	return *owner && READ_ONCE(q->obj->mapped) &&
+	       !ksync_thread_exists(*owner);
+}
+
 /* Accounting of an exclusive acquisition, by its holder. */
 static inline void ksync_lock_taken(struct ksync_queue *q, bool waited)
 {
@@ -71,6 +107,8 @@ int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args);
 int ksync_rwlock_unlock(struct ksync_object *obj, void *args);
 int ksync_rwlock_downgrade(struct ksync_object *obj, void *args);
 int ksync_rwlock_upgrade(struct ksync_object *obj, void *args);
+int ksync_rwlock_slot(struct ksync_object *obj, void *args);
+void ksync_rwlock_unread_dead(struct ksync_queue *q, u32 n);
 
 /* Mutex and rwlock alike. */
 int ksync_lock_consistent(struct ksync_object *obj, void *args);

@@ -8,9 +8,11 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/magic.h>
+#include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/version.h>
 #include <trace/events/sched.h>
 
 /* current_umask() lost its export. */
@@ -53,6 +55,17 @@ static inline struct pid *ksync_pidfd_pid(const struct file *file)
 	    !strcmp(file->f_path.dentry->d_name.name, "[pidfd]"))
 		return file->private_data;
 	return NULL;
+}
+
+/* The flags of a mapping used to be an ordinary field. */
+static inline void ksync_vm_flags(struct vm_area_struct *vma,
+				  unsigned long set, unsigned long clear)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_mod(vma, set, clear);
+#else
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
 }
 
 #endif /* KSYNC_COMPAT_H */

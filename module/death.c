@@ -25,8 +25,10 @@
 #include <linux/tracepoint.h>
 
 #include "compat.h"
+#include "line.h"
 #include "object.h"
 #include "owner.h"
+#include "slot.h"
 #include "trace.h"
 
 /*
@@ -60,6 +62,36 @@ static void ksync_settle(const struct ksync_hold *hold, u32 id)
 	ksync_object_put(obj);
 }
 
+/*
+ * What the thread did in user space. Its line may say anything: a guarded
+ * object is none of its business, and of the others the word says what it held.
+ */
+static void ksync_settle_entry(const struct ksync_line_entry *entry, u32 id)
+{
+	u64 object = READ_ONCE(entry->object);
+	struct ksync_object *obj;
+	struct ksync_queue q;
+
+	obj = object ? ksync_object_get_by_id(object) : NULL;
+	if (!obj)
+		return;
+	if (!(obj->flags & KSYNC_F_GUARDED) && obj->ops->settle &&
+	    !ksync_queue_init(&q, obj, READ_ONCE(entry->index))) {
+		trace_ksync_death(obj->id, q.index, id, KSYNC_HOLD_EXCLUSIVE,
+				  1);
+		obj->ops->settle(&q, id);
+	}
+	ksync_object_put(obj);
+}
+
+static void ksync_settle_line(struct ksync_thread *thread)
+{
+	int i;
+
+	for (i = 0; thread->line && i < KSYNC_LINE_ENTRIES; i++)
+		ksync_settle_entry(&thread->line->entry[i], thread->id);
+}
+
 static void ksync_thread_die(struct callback_head *work)
 {
 	struct ksync_thread *thread =
@@ -75,6 +107,8 @@ static void ksync_thread_die(struct callback_head *work)
 		ksync_hold_unuse(thread, hold);
 		cond_resched();
 	}
+	ksync_settle_line(thread);
+	ksync_slots_settle(thread);
 	ksync_thread_free(thread);
 	ksync_work_done();
 }

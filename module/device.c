@@ -11,6 +11,8 @@
 
 #include "compat.h"
 #include "commands.h"
+#include "line.h"
+#include "owner.h"
 
 /* Publishes the object as a new descriptor. The reference is used up. */
 static int ksync_publish(struct ksync_object *obj, void __user *user,
@@ -157,12 +159,28 @@ static int ksync_dev_list(void *args, void __user *user)
 	return obj ? ksync_dev_show(obj, a, user) : -ENOENT;
 }
 
+static int ksync_dev_thread(void *args, void __user *user)
+{
+	struct ksync_thread *thread = ksync_thread_get();
+	struct ksync_thread_args *a = args;
+	int ret;
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	a->id = thread->id;
+	ret = ksync_line_get(thread, &a->offset);
+	if (ret)
+		return ret;
+	return copy_to_user(user, a, sizeof(*a)) ? -EFAULT : 0;
+}
+
 union ksync_device_args {
 	struct ksync_device_info info;
 	struct ksync_create_args create;
 	struct ksync_open_args open;
 	struct ksync_unlink_args unlink;
 	struct ksync_query_args query;
+	struct ksync_thread_args thread;
 };
 
 struct ksync_device_command {
@@ -180,6 +198,7 @@ static const struct ksync_device_command ksync_device_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_DEV_UNLINK, ksync_dev_unlink),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_QUERY, ksync_dev_query),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_LIST, ksync_dev_list),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_THREAD, ksync_dev_thread),
 };
 
 long ksync_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -195,7 +214,7 @@ long ksync_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	command = &ksync_device_commands[array_index_nospec(nr,
 				ARRAY_SIZE(ksync_device_commands))];
-	if (!ksync_same_command(cmd, command->cmd))
+	if (!command->fn || !ksync_same_command(cmd, command->cmd))
 		return -ENOTTY;
 	size = _IOC_SIZE(command->cmd);
 	if (_IOC_SIZE(cmd) < size)

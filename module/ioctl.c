@@ -18,6 +18,7 @@ union ksync_args {
 	struct ksync_waitgroup_add_args add;
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
+	struct ksync_slot_args slot;
 };
 
 /**
@@ -43,12 +44,34 @@ static int ksync_obj_status(struct ksync_object *obj, void *args)
 	return ksync_object_status(obj, args);
 }
 
+/* Does no harm where nothing was freed. */
+static int ksync_obj_wake(struct ksync_object *obj, void *args)
+{
+	struct ksync_wake wake;
+	struct ksync_queue q;
+	int ret;
+
+	ret = ksync_queue_args(&q, obj, args);
+	if (ret)
+		return ret;
+	ksync_wake_init(&wake);
+	ksync_queue_lock(&q);
+	if (obj->ops->wake)
+		obj->ops->wake(&q, &wake);
+	else
+		obj->ops->advance(&q, &wake);
+	ksync_queue_unlock(&q);
+	ksync_wake_all(&wake);
+	return 0;
+}
+
 #define KSYNC_COMMAND(_cmd, _type, _fn) \
 	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .type = (_type), .fn = (_fn) }
 
 static const struct ksync_command ksync_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_OBJ_INFO, 0, ksync_obj_info),
 	KSYNC_COMMAND(KSYNC_IOC_OBJ_STATUS, 0, ksync_obj_status),
+	KSYNC_COMMAND(KSYNC_IOC_OBJ_WAKE, 0, ksync_obj_wake),
 
 	KSYNC_COMMAND(KSYNC_IOC_MUTEX_LOCK, KSYNC_TYPE_MUTEX,
 		      ksync_mutex_lock),
@@ -75,6 +98,8 @@ static const struct ksync_command ksync_commands[] = {
 		      ksync_rwlock_upgrade),
 	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_CONSISTENT, KSYNC_TYPE_RWLOCK,
 		      ksync_lock_consistent),
+	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_SLOT, KSYNC_TYPE_RWLOCK,
+		      ksync_rwlock_slot),
 
 	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_ADD, KSYNC_TYPE_WAITGROUP,
 		      ksync_waitgroup_add),

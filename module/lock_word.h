@@ -149,6 +149,21 @@ static inline int lock_word_upgrade(u64 *word, u32 id)
 	return lock_word_result(*word);
 }
 
+/* Readers in slots order what they do by themselves from now on, or need not. */
+static inline int lock_word_fence(u64 *word)
+{
+	*word |= KSYNC_LOCK_FENCED;
+	return 0;
+}
+
+static inline int lock_word_unfence(u64 *word)
+{
+	if (*word & ~(KSYNC_LOCK_FENCED | KSYNC_LOCK_READERS))
+		return -EBUSY;
+	*word &= ~KSYNC_LOCK_FENCED;
+	return 0;
+}
+
 /* What the flags say about the queue. */
 static inline int lock_word_waiters(u64 *word, bool writers, bool any)
 {

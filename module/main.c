@@ -8,11 +8,13 @@
  *	waitgroup.c semaphore.c	  functions of *_word.h
  *	wait.c			queues and sleeping
  *	object.c name.c user.c	what a descriptor stands for
+ *	map.c line.c		what user space may do by itself
  *	owner.c hold.c death.c	who holds what, and what becomes of it
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
+#include "line.h"
 #include "object.h"
 #include "owner.h"
 
@@ -21,6 +23,9 @@
 
 static const struct file_operations ksync_device_fops = {
 	.owner = THIS_MODULE,
+	.open = ksync_lines_open,
+	.release = ksync_lines_release,
+	.mmap = ksync_lines_mmap,
 	.unlocked_ioctl = ksync_device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,

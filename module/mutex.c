@@ -7,12 +7,32 @@
  * mutex is starving: the release gives it to that waiter, so that it is never
  * seen free, and newcomers queue. This goes on until the oldest waiter is a
  * recent one, or there is none.
+ *
+ * WAITERS tells whoever unlocks to come here. It is clear while the first
+ * waiter has been woken to try and has not yet looked: unlocks need not wake it
+ * again, so those who run pass the mutex among themselves in the meantime.
+ *
+ * User space may lock and unlock a mapped mutex by itself (<linux/ksync.h>). Its
+ * unlock stores and then loads WAITERS, with nothing to order the two. So when
+ * WAITERS becomes set, ksync_map_fence() orders them for the holder of that
+ * moment, and the word is looked at again before anybody sleeps:
+ *
+ *	holder				waiter, bucket locked
+ *	owner := 0			WAITERS := 1	(full barrier)
+ *	barrier()			ksync_map_fence()
+ *	load WAITERS			load the word
+ *
+ * If the holder's load came before the fence it may have missed WAITERS, but
+ * then its store came before the fence as well, and the waiter sees it. Who
+ * becomes holder later does so by an atomic operation on a word that has WAITERS.
  */
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 
 #include "lock_word.h"
 #include "commands.h"
+#include "line.h"
+#include "map.h"
 #include "owner.h"
 #include "word.h"
 
@@ -24,13 +44,22 @@ static bool mutex_in_order(const struct ksync_object *obj)
 	return obj->flags & KSYNC_F_FIFO;
 }
 
-/* Flags that say who waits. Bucket locked. */
+/* Sets WAITERS as it has to be. Bucket locked. */
 static void mutex_sync(struct ksync_queue *q)
 {
-	bool any = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
-	u64 word;
+	struct ksync_waiter *w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
+	u64 word, before = ksync_cell_read(q->cell);
+	bool tell = w && !w->nudged;
 
-	ksync_update(q->cell, word, lock_word_waiters(&word, false, any));
+	ksync_update(q->cell, word, lock_word_waiters(&word, false, tell));
+	if (tell && !(before & KSYNC_LOCK_WAITERS))
+		ksync_map_fence(q->obj, lock_word_id(word));
+}
+
+static bool mutex_hands_over(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	return mutex_in_order(q->obj) ||
+	       ktime_get_ns() - w->since >= KSYNC_STARVING;
 }
 
 /* Waits that end with an error end for all, hence the loop. */
@@ -49,6 +78,53 @@ static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 		ksync_grant(q, w, ret, wake);
 	}
 	mutex_sync(q);
+}
+
+/*
+ * The mutex is free: for the first waiter if it starves or all goes in order,
+ * otherwise for whoever comes first. Bucket locked.
+ */
+static void mutex_wake(struct ksync_queue *q, struct ksync_wake *wake)
+{
+	struct ksync_waiter *w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
+	u64 word = ksync_cell_read(q->cell);
+
+	if (!w || lock_word_id(word))
+		return;
+	if ((word & KSYNC_LOCK_LOST) || mutex_hands_over(q, w)) {
+		mutex_advance(q, wake);
+	} else {
+		ksync_nudge(q, w, wake);
+		mutex_sync(q);
+	}
+}
+
+/*
+ * The thread is dead. If it held the mutex, the oldest waiter has it now, and is
+ * told. If not, it may have freed it and owe somebody a wake-up.
+ */
+static void mutex_settle(struct ksync_queue *q, u32 id)
+{
+	struct ksync_waiter *w;
+	struct ksync_wake wake;
+	u64 word;
+
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
+	if (lock_word_id(ksync_cell_read(q->cell)) == id)
+		WRITE_ONCE(q->cell->lock.depth, 0);
+	if (!ksync_update(q->cell, word,
+			  lock_word_die(&word, id, w ? w->id : 0))) {
+		WRITE_ONCE(q->cell->lock.deaths, q->cell->lock.deaths + 1);
+		if (w)
+			ksync_grant(q, w, -EOWNERDEAD, &wake);
+		mutex_sync(q);
+	} else {
+		mutex_wake(q, &wake);
+	}
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
 }
 
 /*
@@ -91,15 +167,22 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
-	int ret = mutex_spin(q, id);
+	u32 owner;
+	int ret;
 
+	ksync_lock_noticed(q);
+	if (ksync_lock_orphaned(q, &owner))
+		mutex_settle(q, owner);
+	ret = mutex_spin(q, id);
 	return ret == -EBUSY ? ksync_wait(q, &w, deadline) : ret;
 }
 
-static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
+/* With @in_line the hold stands in the caller's line, and needs no record. */
+static int mutex_take(struct ksync_queue *q, u64 deadline, bool try,
+		      bool in_line)
 {
 	struct ksync_thread *thread = ksync_thread_get();
-	struct ksync_hold *hold;
+	struct ksync_hold *hold = NULL;
 	bool waited = false;
 	u64 word;
 	int ret;
@@ -108,9 +191,13 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 		return PTR_ERR(thread);
 	if (lock_word_id(ksync_cell_read(q->cell)) == thread->id)
 		return mutex_relock(q, try);
-	hold = ksync_hold_spare(thread);
-	if (!hold)
-		return -ENOMEM;
+	if (!in_line) {
+		hold = ksync_hold_spare(thread);
+		if (!hold)
+			return -ENOMEM;
+	} else if (!ksync_line_names(thread, q->obj->id, q->index)) {
+		return -EINVAL;
+	}
 
 	ret = ksync_update(q->cell, word,
 			   lock_word_acquire(&word, thread->id, false,
@@ -120,11 +207,13 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 		waited = true;
 	}
 	if (!ksync_changed(ret)) {
-		ksync_hold_unuse(thread, hold);
+		if (hold)
+			ksync_hold_unuse(thread, hold);
 		return ret;
 	}
-	ksync_hold_insert(&thread->holds, hold, q->obj->id, q->index,
-			  KSYNC_HOLD_EXCLUSIVE);
+	if (hold)
+		ksync_hold_insert(&thread->holds, hold, q->obj->id, q->index,
+				  KSYNC_HOLD_EXCLUSIVE);
 	ksync_lock_taken(q, waited);
 	return ret;
 }
@@ -144,8 +233,7 @@ static int mutex_give_queue(struct ksync_queue *q, u32 id)
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
-	hand_over = w && (mutex_in_order(q->obj) ||
-			  ktime_get_ns() - w->since >= KSYNC_STARVING);
+	hand_over = w && mutex_hands_over(q, w);
 	ret = ksync_update(q->cell, word,
 			   lock_word_release(&word, id, hand_over ? w->id : 0));
 	if (!ret && (word & KSYNC_LOCK_LOST)) {
@@ -155,6 +243,7 @@ static int mutex_give_queue(struct ksync_queue *q, u32 id)
 		mutex_sync(q);
 	} else if (!ret && w) {
 		ksync_nudge(q, w, &wake);
+		mutex_sync(q);
 	}
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
@@ -171,26 +260,42 @@ static int mutex_give(struct ksync_queue *q, u32 id)
 	return mutex_give_queue(q, id);
 }
 
+static bool mutex_unnest(struct ksync_queue *q)
+{
+	u32 depth = READ_ONCE(q->cell->lock.depth);
+
+	if (!depth)
+		return false;
+	WRITE_ONCE(q->cell->lock.depth, depth - 1);
+	return true;
+}
+
 int ksync_mutex_unlock(struct ksync_object *obj, void *args)
 {
 	struct ksync_thread *thread = ksync_thread_find(current);
+	struct ksync_index_args *a = args;
 	struct ksync_hold *hold;
 	struct ksync_queue q;
 	int ret;
 
-	ret = ksync_queue_args(&q, obj, args);
+	ret = ksync_lock_args_init(&q, obj, a->index, a->flags);
 	if (ret)
 		return ret;
-	hold = ksync_thread_hold(thread, obj->id, q.index);
-	if (!hold)
+	if (!thread)
 		return -EPERM;
-	if (READ_ONCE(q.cell->lock.depth)) {
-		WRITE_ONCE(q.cell->lock.depth, q.cell->lock.depth - 1);
+	if (a->flags && !ksync_line_names(thread, obj->id, q.index))
+		return -EINVAL;
+	hold = ksync_thread_hold(thread, obj->id, q.index);
+	if (!hold && (!a->flags ||
+		      lock_word_id(ksync_cell_read(q.cell)) != thread->id))
+		return -EPERM;
+	if (mutex_unnest(&q))
 		return 0;
-	}
 	ret = mutex_give(&q, thread->id);
-	rb_erase(&hold->node, &thread->holds);
-	ksync_hold_unuse(thread, hold);
+	if (hold) {
+		rb_erase(&hold->node, &thread->holds);
+		ksync_hold_unuse(thread, hold);
+	}
 	return ret;
 }
 
@@ -200,17 +305,19 @@ int ksync_mutex_lock(struct ksync_object *obj, void *args)
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: mutex_take(&q, a->deadline, false);
+	ret = ksync_lock_args_init(&q, obj, a->index, a->flags);
+	return ret ?: mutex_take(&q, a->deadline, false,
+				 a->flags & KSYNC_LOCK_IN_LINE);
 }
 
 int ksync_mutex_trylock(struct ksync_object *obj, void *args)
 {
+	struct ksync_index_args *a = args;
 	struct ksync_queue q;
 	int ret;
 
-	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: mutex_take(&q, 0, true);
+	ret = ksync_lock_args_init(&q, obj, a->index, a->flags);
+	return ret ?: mutex_take(&q, 0, true, a->flags & KSYNC_LOCK_IN_LINE);
 }
 
 int ksync_lock_consistent(struct ksync_object *obj, void *args)
@@ -223,33 +330,14 @@ int ksync_lock_consistent(struct ksync_object *obj, void *args)
 	ret = ksync_queue_args(&q, obj, args);
 	if (ret)
 		return ret;
-	if (!ksync_thread_hold(thread, obj->id, q.index))
-		return -EPERM;
 	return ksync_update(q.cell, word,
-			    lock_word_consistent(&word, thread->id));
+			    lock_word_consistent(&word, thread ? thread->id : 0));
 }
 
-/* The holder died: the oldest waiter has it now, and is told. */
 static void mutex_drop(struct ksync_queue *q, u32 id,
 		       const struct ksync_hold *hold)
 {
-	struct ksync_waiter *w;
-	struct ksync_wake wake;
-	u64 word;
-
-	ksync_wake_init(&wake);
-	ksync_queue_lock(q);
-	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
-	WRITE_ONCE(q->cell->lock.depth, 0);
-	if (!ksync_update(q->cell, word,
-			  lock_word_die(&word, id, w ? w->id : 0))) {
-		WRITE_ONCE(q->cell->lock.deaths, q->cell->lock.deaths + 1);
-		if (w)
-			ksync_grant(q, w, -EOWNERDEAD, &wake);
-		mutex_sync(q);
-	}
-	ksync_queue_unlock(q);
-	ksync_wake_all(&wake);
+	mutex_settle(q, id);
 }
 
 static void mutex_status(struct ksync_queue *q, struct ksync_primitive_status *st)
@@ -263,6 +351,8 @@ const struct ksync_ops ksync_mutex_ops = {
 	.id = KSYNC_TYPE_MUTEX,
 	.flags = KSYNC_F_GUARDED | KSYNC_F_RECURSIVE | KSYNC_F_FIFO,
 	.advance = mutex_advance,
+	.wake = mutex_wake,
 	.drop = mutex_drop,
+	.settle = mutex_settle,
 	.status = mutex_status,
 };

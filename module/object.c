@@ -13,9 +13,12 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <linux/xarray.h>
 
+#include "map.h"
 #include "object.h"
+#include "slot.h"
 
 #define KSYNC_BUCKETS_MAX 256
 
@@ -56,6 +59,7 @@ static void ksync_object_free(struct ksync_object *obj)
 {
 	if (obj->user)
 		ksync_user_uncharge(obj->user);
+	ksync_slots_free(obj);
 	kvfree(obj->cells);
 	kvfree(obj->buckets);
 	kfree(obj);
@@ -66,8 +70,14 @@ static int ksync_object_alloc_cells(struct ksync_object *obj)
 	u32 i, buckets = min_t(u32, roundup_pow_of_two(obj->nr),
 			       KSYNC_BUCKETS_MAX);
 
-	obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells),
-			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	/* What can be mapped has pages of its own, with nothing else in them. */
+	if (obj->flags & KSYNC_F_GUARDED)
+		obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells),
+				      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	else
+		obj->cells = __vmalloc(ksync_map_pages(obj->nr) * PAGE_SIZE,
+				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+				       __GFP_ZERO);
 	obj->buckets = kvcalloc(buckets, sizeof(*obj->buckets),
 				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!obj->cells || !obj->buckets)
@@ -184,6 +194,7 @@ static int ksync_object_release(struct inode *inode, struct file *file)
 const struct file_operations ksync_object_fops = {
 	.owner = THIS_MODULE,
 	.release = ksync_object_release,
+	.mmap = ksync_object_mmap,
 	.unlocked_ioctl = ksync_object_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = ksync_object_show,

@@ -18,6 +18,7 @@ struct file;
 struct seq_file;
 struct ksync_hold;
 struct ksync_queue;
+struct ksync_slots;
 struct ksync_user;
 struct ksync_wake;
 
@@ -30,7 +31,11 @@ struct ksync_wake;
  * @advance: makes the state word and the queue agree, with the bucket locked:
  *           sets the flags that say who waits, and grants whatever the waiters
  *           at the front can have. Called after any change that may allow one
+ * @wake: something was freed in user space. Bucket locked; NULL: advance
  * @drop: settles a hold of a dead owner. May sleep
+ * @settle: the thread @id is dead, and its line names the primitive: gives up
+ *          what the word says it held, and wakes whom it may have owed that.
+ *          May sleep; NULL: there is nothing that could be
  * @status: fills in what the word and the cell say. Bucket locked
  */
 struct ksync_ops {
@@ -39,8 +44,10 @@ struct ksync_ops {
 	u32 flags;
 	void (*init)(union ksync_cell *cell, u32 value, u32 max);
 	void (*advance)(struct ksync_queue *q, struct ksync_wake *wake);
+	void (*wake)(struct ksync_queue *q, struct ksync_wake *wake);
 	void (*drop)(struct ksync_queue *q, u32 id,
 		     const struct ksync_hold *hold);
+	void (*settle)(struct ksync_queue *q, u32 id);
 	void (*status)(struct ksync_queue *q, struct ksync_primitive_status *st);
 };
 
@@ -69,6 +76,8 @@ struct ksync_bucket {
  * @nr: number of primitives
  * @ops: what they are
  * @flags: KSYNC_F_*
+ * @slots: rwlock: those of readers; NULL until one asks
+ * @mapped: user space may change the cells; never false again
  * @id: unique until the module is unloaded
  * @ref: one for each file and for each temporary user
  * @files: open file descriptions
@@ -88,6 +97,8 @@ struct ksync_object {
 	u32 nr;
 	const struct ksync_ops *ops;
 	u32 flags;
+	bool mapped;
+	struct ksync_slots *slots;
 	u64 id;
 	refcount_t ref ____cacheline_aligned_in_smp;
 	atomic_t files;

@@ -11,7 +11,9 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
+#include "line.h"
 #include "owner.h"
+#include "slot.h"
 
 /* Guards changes of both tables. Nothing is taken inside it. */
 static DEFINE_SPINLOCK(ksync_owners_lock);
@@ -90,9 +92,10 @@ static void ksync_thread_free_rcu(struct rcu_head *rcu)
 	kfree(thread);
 }
 
-/* The thread holds nothing: its id may be given to another. */
+/* The thread holds nothing: its id may be given to another. May sleep. */
 void ksync_thread_free(struct ksync_thread *thread)
 {
+	ksync_line_free(thread);
 	xa_erase(&ksync_thread_ids, thread->id);
 	call_rcu(&thread->rcu, ksync_thread_free_rcu);
 }
@@ -115,6 +118,34 @@ bool ksync_thread_running(u32 id)
 	rcu_read_unlock();
 #endif
 	return running;
+}
+
+/*
+ * The CPU that the thread with that id runs on, or negative if it is seen not
+ * to run; what it did before is visible then.
+ */
+int ksync_thread_cpu(u32 id)
+{
+	struct ksync_thread *thread;
+	int cpu = -1;
+
+#ifdef CONFIG_SMP
+	rcu_read_lock();
+	thread = xa_load(&ksync_thread_ids, id);
+	if (thread && !hlist_unhashed_lockless(&thread->node)) {
+		/* Pairs with the release in the scheduler's finish_task(). */
+		if (smp_load_acquire(&thread->task->on_cpu))
+			cpu = task_cpu(thread->task);
+	}
+	rcu_read_unlock();
+#endif
+	return cpu;
+}
+
+/* Is the id taken? */
+bool ksync_thread_exists(u32 id)
+{
+	return xa_load(&ksync_thread_ids, id);
 }
 
 /* In the caller's PID namespace, 0 where they are not visible. */
@@ -211,6 +242,7 @@ void ksync_process_put(struct ksync_process *process)
 {
 	if (!refcount_dec_and_test(&process->ref))
 		return;
+	ksync_area_put(process->area);
 	call_rcu(&process->rcu, ksync_process_free);
 }
 
@@ -241,6 +273,7 @@ void ksync_owners_exit(void)
 	hash_for_each_safe(ksync_threads, i, tmp, thread, node) {
 		hash_del_rcu(&thread->node);
 		ksync_holds_free(&thread->holds, thread);
+		ksync_slots_settle(thread);
 		ksync_thread_free(thread);
 	}
 	hash_for_each_safe(ksync_processes, i, tmp, process, node) {

@@ -20,6 +20,8 @@
 #include <linux/task_work.h>
 #include <linux/ksync.h>
 
+struct ksync_area;
+
 enum ksync_hold_kind {
 	KSYNC_HOLD_EXCLUSIVE,	/* thread: mutex, write lock */
 	KSYNC_HOLD_SHARED,	/* thread: count read locks */
@@ -56,9 +58,10 @@ struct ksync_hold {
  * @node: in the table of processes, under ksync_owners_lock
  * @pid: of the thread group, with a reference
  * @ref: the table's, and temporary ones
- * @lock: guards @holds and @gone
+ * @lock: guards @holds, @gone and @area. Taken inside mmap_lock
  * @holds: struct ksync_hold by object and index
  * @gone: the process is dead; nothing may be added
+ * @area: lines of its threads, with a reference; NULL before they are used
  * @die_work: settles what it held, run by its last thread
  * @exec_work: gives back its permits, run by the thread that calls execve
  * @rcu: freed after readers
@@ -72,6 +75,7 @@ struct ksync_process {
 	struct mutex lock;	/* see above */
 	struct rb_root holds;
 	bool gone;
+	struct ksync_area *area;
 	struct callback_head die_work;
 	struct callback_head exec_work;
 	struct rcu_head rcu;
@@ -85,6 +89,12 @@ struct ksync_process {
  * @holds: struct ksync_hold by object and index; the thread's alone
  * @spare: unused holds; the thread's alone
  * @first: spare ones to start with
+ * @line: what it does in user space, or NULL; the thread's alone
+ * @area: where that is, with a reference
+ * @line_nr: which one there
+ * @slots: slots that it reads by; the thread's alone, as the next two
+ * @nr_slots: how many, those of objects that are gone included
+ * @prune_slots: from how many on those are looked for
  * @place: where the thread stood in a queue that a signal handler took it from;
  *         the thread's alone
  * @tid: pid of the thread, with a reference
@@ -99,6 +109,12 @@ struct ksync_thread {
 	struct rb_root holds;
 	struct ksync_hold *spare;
 	struct ksync_hold first[KSYNC_HOLDS_INLINE];
+	struct ksync_line *line;
+	struct ksync_area *area;
+	u32 line_nr;
+	struct ksync_slot_ref *slots;
+	u32 nr_slots;
+	u32 prune_slots;
 	struct {
 		u64 object;
 		u32 index;
@@ -119,6 +135,8 @@ struct ksync_thread *ksync_thread_get(void);
 void ksync_thread_unhash(struct ksync_thread *thread);
 void ksync_thread_free(struct ksync_thread *thread);
 bool ksync_thread_running(u32 id);
+int ksync_thread_cpu(u32 id);
+bool ksync_thread_exists(u32 id);
 void ksync_thread_pids(u32 id, u32 *pid, u32 *tid);
 
 struct ksync_process *ksync_process_find(struct pid *pid);

@@ -15,13 +15,66 @@
  *
  * The word counts read holds; how many of them a thread has is in its own
  * record. Who reads already may read again whoever waits, so it never waits.
+ *
+ * Readers of a mapped lock may stand in slots instead (slot.h), of which the word
+ * knows nothing. A writer first sets FENCED in the word, and makes sure that each
+ * reader has seen that or is seen in its slot; from then on readers use full
+ * barriers, and looking at the slots is enough. That, and the acquisition that
+ * follows, are done with the bucket locked, so FENCED stays for that long. It
+ * goes when nobody has written for a while.
  */
 #include <linux/err.h>
 
 #include "lock_word.h"
 #include "commands.h"
 #include "owner.h"
+#include "slot.h"
 #include "word.h"
+
+/* For so long after a write, readers in slots go on using barriers. */
+#define RWLOCK_FENCED_NS	(1 * NSEC_PER_MSEC)
+
+/*
+ * Nobody comes to read by a slot unnoticed, until the bucket is unlocked: does
+ * anybody now? Bucket locked.
+ */
+static bool rwlock_slots_read(struct ksync_queue *q)
+{
+	u64 word;
+
+	if (!READ_ONCE(q->obj->slots))
+		return false;
+	if (!(ksync_cell_read(q->cell) & KSYNC_LOCK_FENCED)) {
+		ksync_update(q->cell, word, lock_word_fence(&word));
+		ksync_slots_fence(q->obj);
+	}
+	return ksync_slots_readers(q);
+}
+
+/* Write access for the thread @id. Bucket locked, unless guarded. */
+static int rwlock_take(struct ksync_queue *q, u32 id, bool queued)
+{
+	u64 word;
+
+	if (rwlock_slots_read(q))
+		return -EBUSY;
+	return ksync_update(q->cell, word,
+			    lock_word_acquire(&word, id, queued, true));
+}
+
+/* Readers come here, and no writer has for a while. */
+static void rwlock_unfence(struct ksync_queue *q)
+{
+	u64 word = ksync_cell_read(q->cell);
+
+	if (!(word & KSYNC_LOCK_FENCED) ||
+	    ktime_get_coarse_ns() - READ_ONCE(q->cell->lock.since) <
+	    RWLOCK_FENCED_NS)
+		return;
+	ksync_queue_lock(q);
+	ksync_update(q->cell, word, lock_word_unfence(&word));
+	ksync_queue_unlock(q);
+}
 
 /* Flags that say who waits. Bucket locked. */
 static void rwlock_sync(struct ksync_queue *q)
@@ -43,8 +96,7 @@ static bool rwlock_admit(struct ksync_queue *q, struct ksync_waiter *w,
 		ret = ksync_update(q->cell, word,
 				   lock_word_read(&word, true));
 	else
-		ret = ksync_update(q->cell, word,
-				   lock_word_acquire(&word, w->id, true, true));
+		ret = rwlock_take(q, w->id, true);
 	if (ret == -EBUSY)
 		return false;
 	ksync_grant(q, w, ret, wake);
@@ -90,11 +142,29 @@ static void rwlock_let_in(struct ksync_queue *q, bool readers_turn)
 	ksync_wake_all(&wake);
 }
 
+/* The writer died. */
+static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
+{
+	u64 word;
+	int ret;
+
+	ret = ksync_update(q->cell, word, lock_word_die(&word, id, 0));
+	if (ret)
+		return ret;
+	atomic_inc((atomic_t *)&q->cell->lock.deaths);
+	if (word & KSYNC_LOCK_WAITERS)
+		rwlock_let_in(q, true);
+	return 0;
+}
+
 static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
 		       u64 deadline)
 {
 	struct ksync_waiter w = { .want = want, .id = id };
+	u32 owner;
 
+	if (ksync_lock_orphaned(q, &owner))
+		rwlock_unwrite_dead(q, owner);
 	return ksync_wait(q, &w, deadline);
 }
 
@@ -130,6 +200,7 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	if (!hold)
 		return -ENOMEM;
 
+	rwlock_unfence(q);
 	ret = ksync_update(q->cell, word, lock_word_read(&word, false));
 	if (ret == -EBUSY && !try) {
 		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, deadline);
@@ -146,24 +217,36 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	return ret;
 }
 
+/* Without slots there is nothing to be kept from changing. */
+static int rwlock_take_now(struct ksync_queue *q, u32 id)
+{
+	int ret;
+
+	if (q->obj->flags & KSYNC_F_GUARDED)
+		return rwlock_take(q, id, false);
+	ksync_queue_lock(q);
+	ret = rwlock_take(q, id, false);
+	ksync_queue_unlock(q);
+	return ret;
+}
+
 static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
 	bool waited = false;
-	u64 word;
 	int ret;
 
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	if (ksync_thread_hold(thread, q->obj->id, q->index))
+	if (ksync_thread_hold(thread, q->obj->id, q->index) ||
+	    ksync_slot_hold(q, thread))
 		return try ? -EBUSY : -EDEADLK;
 	hold = ksync_hold_spare(thread);
 	if (!hold)
 		return -ENOMEM;
 
-	ret = ksync_update(q->cell, word,
-			   lock_word_acquire(&word, thread->id, false, true));
+	ret = rwlock_take_now(q, thread->id);
 	if (ret == -EBUSY && !try) {
 		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id,
 				  deadline);
@@ -251,26 +334,84 @@ int ksync_rwlock_downgrade(struct ksync_object *obj, void *args)
 	return 0;
 }
 
+/* The caller's read hold is counted in the word. */
+static int rwlock_upgrade_counted(struct ksync_queue *q,
+				  struct ksync_thread *thread,
+				  struct ksync_hold *hold)
+{
+	int ret = -EBUSY;
+	u64 word;
+
+	ksync_queue_lock(q);
+	if (!rwlock_slots_read(q))
+		ret = ksync_update(q->cell, word,
+				   lock_word_upgrade(&word, thread->id));
+	ksync_queue_unlock(q);
+	if (ksync_changed(ret)) {
+		hold->kind = KSYNC_HOLD_EXCLUSIVE;
+		ksync_lock_taken(q, false);
+	}
+	return ret;
+}
+
+/* It stands in the caller's slot, at @entry. */
+static int rwlock_upgrade_slot(struct ksync_queue *q,
+			       struct ksync_thread *thread, u64 *entry)
+{
+	struct ksync_hold *hold = ksync_hold_spare(thread);
+	int ret = -EBUSY;
+	u64 word;
+
+	if (!hold)
+		return -ENOMEM;
+	ksync_queue_lock(q);
+	rwlock_slots_read(q);
+	if (ksync_slots_readers(q) == 1)
+		ret = ksync_update(q->cell, word,
+				   lock_word_acquire(&word, thread->id, true,
+						     true));
+	if (ksync_changed(ret))
+		WRITE_ONCE(*entry, 0);
+	ksync_queue_unlock(q);
+	if (!ksync_changed(ret)) {
+		ksync_hold_unuse(thread, hold);
+		return ret;
+	}
+	ksync_hold_insert(&thread->holds, hold, q->obj->id, q->index,
+			  KSYNC_HOLD_EXCLUSIVE);
+	ksync_lock_taken(q, false);
+	return ret;
+}
+
 int ksync_rwlock_upgrade(struct ksync_object *obj, void *args)
 {
 	struct ksync_thread *thread = ksync_thread_find(current);
 	struct ksync_hold *hold;
 	struct ksync_queue q;
-	u64 word;
+	u64 *entry;
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
 	if (ret)
 		return ret;
 	hold = ksync_thread_hold(thread, obj->id, q.index);
-	if (!hold || hold->kind != KSYNC_HOLD_SHARED)
-		return -EPERM;
-	ret = ksync_update(q.cell, word, lock_word_upgrade(&word, thread->id));
-	if (ksync_changed(ret)) {
-		hold->kind = KSYNC_HOLD_EXCLUSIVE;
-		ksync_lock_taken(&q, false);
-	}
-	return ret;
+	if (hold && hold->kind == KSYNC_HOLD_SHARED)
+		return rwlock_upgrade_counted(&q, thread, hold);
+	entry = hold ? NULL : ksync_slot_hold(&q, thread);
+	return entry ? rwlock_upgrade_slot(&q, thread, entry) : -EPERM;
+}
+
+/* A slot for the caller to read by. */
+int ksync_rwlock_slot(struct ksync_object *obj, void *args)
+{
+	struct ksync_thread *thread = ksync_thread_get();
+	struct ksync_slot_args *a = args;
+
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
+	if (obj->flags & KSYNC_F_GUARDED)
+		return -EINVAL;
+	return ksync_slot_get(obj, thread, &a->nr);
 }
 
 int ksync_rwlock_rdlock(struct ksync_object *obj, void *args)
@@ -311,23 +452,28 @@ int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
 	return ret ?: rwlock_write(&q, 0, true);
 }
 
+/* A thread died that had @n read holds in its slot, or owed a wake-up. */
+void ksync_rwlock_unread_dead(struct ksync_queue *q, u32 n)
+{
+	if (n)
+		atomic_inc((atomic_t *)&q->cell->lock.deaths);
+	rwlock_let_in(q, false);
+}
+
 static void rwlock_drop(struct ksync_queue *q, u32 id,
 			const struct ksync_hold *hold)
 {
-	bool writer = hold->kind == KSYNC_HOLD_EXCLUSIVE;
 	u64 word;
-	int ret;
 
-	if (writer)
-		ret = ksync_update(q->cell, word, lock_word_die(&word, id, 0));
-	else
-		ret = ksync_update(q->cell, word,
-				   lock_word_unread(&word, hold->count));
-	if (ret)
+	if (hold->kind == KSYNC_HOLD_EXCLUSIVE) {
+		rwlock_unwrite_dead(q, id);
+		return;
+	}
+	if (ksync_update(q->cell, word, lock_word_unread(&word, hold->count)))
 		return;
 	atomic_inc((atomic_t *)&q->cell->lock.deaths);
 	if (word & KSYNC_LOCK_WAITERS)
-		rwlock_let_in(q, writer);
+		rwlock_let_in(q, false);
 }
 
 static void rwlock_status(struct ksync_queue *q, struct ksync_primitive_status *st)
@@ -335,7 +481,8 @@ static void rwlock_status(struct ksync_queue *q, struct ksync_primitive_status *
 	struct ksync_lock_cell *cell = &q->cell->lock;
 
 	ksync_lock_status(q, st);
-	st->readers = lock_word_readers(ksync_cell_read(q->cell));
+	st->readers = lock_word_readers(ksync_cell_read(q->cell)) +
+		      ksync_slots_readers(q);
 	st->acquisitions = st->token + READ_ONCE(cell->shared);
 }
 

@@ -34,8 +34,10 @@ void ksync_lock_status(struct ksync_queue *q, struct ksync_primitive_status *st)
 {
 	struct ksync_lock_cell *cell = &q->cell->lock;
 	u64 word = ksync_cell_read(q->cell);
-	u64 since = READ_ONCE(cell->since), now = ktime_get_coarse_ns();
+	u64 since, now = ktime_get_coarse_ns();
 
+	ksync_lock_noticed(q);
+	since = READ_ONCE(cell->since);
 	st->holder_id = lock_word_id(word);
 	st->value = !!st->holder_id;
 	if (st->holder_id) {

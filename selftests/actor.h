@@ -205,6 +205,19 @@ static inline bool actor_busy(struct actor *a, int ms)
 	return poll(&p, 1, ms) == 0;
 }
 
+/*
+ * Does @cond come true before the actor's wait with a deadline ends? On a loaded
+ * machine the deadline may pass first: then it is worth another try, with a later
+ * one.
+ */
+#define SEEN_BEFORE_END(a, cond) ({					\
+	bool seen__;							\
+									\
+	while (!(seen__ = (cond)) && actor_busy(a, 0))			\
+		sleep_ns(NSEC_PER_MSEC / 5);				\
+	seen__;								\
+})
+
 static inline long actor_result(struct actor *a)
 {
 	long result;

@@ -52,6 +52,33 @@
 	for (uint64_t over__ = ((i) = 0, now_ns() + rounds_ns());	\
 	     (i) < (rounds) && now_ns() < over__; (i)++)
 
+/* Nobody waits for the result: KSYNC_DEEP=1. */
+static inline bool run_is_deep(void)
+{
+	const char *deep = getenv("KSYNC_DEEP");
+
+	return deep && *deep && *deep != '0';
+}
+
+/* An emulated machine: everything takes up to fifty times as long. */
+static inline bool machine_is_slow(void)
+{
+	static int slow = -1;
+	char line[256];
+	FILE *f;
+
+	if (slow >= 0)
+		return slow;
+	slow = getenv("KSYNC_SLOW") && *getenv("KSYNC_SLOW") != '0';
+	f = fopen("/proc/cpuinfo", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "QEMU"))
+			slow = 1;
+	if (f)
+		fclose(f);
+	return slow;
+}
+
 static inline uint64_t now_ns(void)
 {
 	struct timespec ts;
@@ -63,8 +90,9 @@ static inline uint64_t now_ns(void)
 static inline uint64_t rounds_ns(void)
 {
 	const char *ms = getenv("KSYNC_ROUNDS_MS");
+	uint64_t usual = run_is_deep() ? 2000 : machine_is_slow() ? 200 : 500;
 
-	return (ms ? strtoull(ms, NULL, 0) : 500) * NSEC_PER_MSEC;
+	return (ms ? strtoull(ms, NULL, 0) : usual) * NSEC_PER_MSEC;
 }
 
 static inline struct timespec at_ns(uint64_t ns)
@@ -112,25 +140,6 @@ static inline const struct ksync_wait *within(uint64_t ms)
 		sleep_ns(NSEC_PER_MSEC / 5);				\
 	met__;								\
 })
-
-/* An emulated machine: everything takes up to fifty times as long. */
-static inline bool machine_is_slow(void)
-{
-	static int slow = -1;
-	char line[256];
-	FILE *f;
-
-	if (slow >= 0)
-		return slow;
-	slow = getenv("KSYNC_SLOW") && *getenv("KSYNC_SLOW") != '0';
-	f = fopen("/proc/cpuinfo", "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strstr(line, "QEMU"))
-			slow = 1;
-	if (f)
-		fclose(f);
-	return slow;
-}
 
 /* By when a death must have been noticed, with room for a loaded machine. */
 static inline unsigned int notice_bound_ms(void)

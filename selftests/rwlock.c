@@ -346,9 +346,16 @@ TEST_F(rwlock, finishing_writer_admits_all_readers)
 /* A writer that gives up waiting must not leave the newcomers outside. */
 TEST_F(rwlock, writer_that_gives_up)
 {
+	uint64_t ms = 100;
+
 	ASSERT_EQ(0, ksync_rwlock_rdlock(self->rw));
-	actor_start(&self->a, job_wrlock, self->rw, 300);
-	ASSERT_TRUE(WAIT_FOR(STATUS.waiters == 1));
+	actor_start(&self->a, job_wrlock, self->rw, ms);
+	while (!SEEN_BEFORE_END(&self->a, STATUS.waiters == 1)) {
+		ASSERT_EQ(-ETIMEDOUT, actor_result(&self->a));
+		ms *= 4;
+		ASSERT_GT(PATIENCE_MS, ms);
+		actor_start(&self->a, job_wrlock, self->rw, ms);
+	}
 	START(b, rdlock);
 	EXPECT_EQ(-ETIMEDOUT, actor_result(&self->a));
 	EXPECT_EQ(0, actor_result(&self->b));

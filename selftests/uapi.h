@@ -32,7 +32,9 @@
 #define LONG_AGO	1ULL		/* a deadline that has passed */
 #define NS_PER_MS	1000000ULL
 #define NS_PER_S	1000000000ULL
+#ifndef PATIENCE
 #define PATIENCE	(10 * NS_PER_S)	/* for what happens at once */
+#endif
 #define LINGER		"--linger"	/* an image for execve: stays until killed */
 
 union uapi_args {
@@ -50,6 +52,8 @@ union uapi_args {
 	struct ksync_waitgroup_add_args add;
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
+	struct ksync_thread_args thread;
+	struct ksync_slot_args slot;
 };
 
 struct call {

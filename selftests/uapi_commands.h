@@ -38,9 +38,11 @@ static const struct command {
 	    U64(ksync_query_args, status.contended), END } },
 	{ COMMAND(DEV_LIST), DEVICE_FD, 0, false,
 	  { U32(ksync_query_args, status.index), END } },
+	{ COMMAND(DEV_THREAD), DEVICE_FD, .zero = { END } },
 	{ COMMAND(DEV_UNLINK), DEVICE_FD, 0, true, { END } },
 	{ COMMAND(OBJ_INFO), -1, .zero = { END } },
 	{ COMMAND(OBJ_STATUS), -1, .zero = { END } },
+	{ COMMAND(OBJ_WAKE), -1, .zero = { U32(ksync_index_args, flags), END } },
 #define LOCK_ZERO	{ U32(ksync_lock_args, flags), END }
 #define INDEX_ZERO	{ U32(ksync_index_args, flags), END }
 	{ COMMAND(MUTEX_LOCK), MUTEX_FD, 0, true, LOCK_ZERO },
@@ -55,6 +57,7 @@ static const struct command {
 	{ COMMAND(RWLOCK_DOWNGRADE), RWLOCK_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(RWLOCK_UPGRADE), RWLOCK_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(RWLOCK_CONSISTENT), RWLOCK_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(RWLOCK_SLOT), RWLOCK_FD, .zero = { END } },
 	{ COMMAND(WAITGROUP_ADD), WAITGROUP_FD, 0, true, { END } },
 	{ COMMAND(WAITGROUP_WAIT), WAITGROUP_FD, -EOWNERDEAD, false,
 	  { U32(ksync_waitgroup_wait_args, flags),

@@ -9,21 +9,10 @@
  *	- done again, with memory, it works;
  *	- no descriptor and no object is left, and the state is what it was.
  */
-#include "uapi_fail.h"
+#include "uapi_fail_chains.h"
 
 #define SWEEPS		4
 #define PLENTY		2000	/* more allocations than any command does */
-#define HOLDS		6	/* more than a thread has room for by itself */
-#define MANY		(1U << 17)	/* cells that kmalloc is too small for */
-#define TABLE		64	/* descriptors that a new process has room for */
-
-/* What a call is made of: a device, an object, the peer's descriptor of itself. */
-struct site {
-	int dev;
-	int fd;
-	int pidfd;
-	char name[64];
-};
 
 /* Of the last call with a failure. */
 static struct shared {
@@ -32,7 +21,6 @@ static struct shared {
 } *shared;
 
 static unsigned int nth;
-static int fdinfo;
 
 /* Peers run these. */
 
@@ -81,141 +69,6 @@ static int count_fds(struct call *c)
 	return n;
 }
 
-static int hold_others(struct call *c)
-{
-	int i, ret = 0;
-
-	for (i = 1; !ret && i < HOLDS; i++)
-		ret = me(at(i, mutex_trylock(c->fd)));
-	return ret;
-}
-
-static int read_others(struct call *c)
-{
-	int i, ret = 0;
-
-	for (i = 1; !ret && i < HOLDS; i++)
-		ret = me(at(i, rwlock_tryrdlock(c->fd)));
-	return ret;
-}
-
-static int take_mutex(struct call *c)
-{
-	return me(mutex_trylock(c->fd));
-}
-
-static int take_write(struct call *c)
-{
-	return me(rwlock_trywrlock(c->fd));
-}
-
-static int take_read(struct call *c)
-{
-	return me(rwlock_tryrdlock(c->fd));
-}
-
-static int take_permit(struct call *c)
-{
-	return me(sem_tryacquire(c->fd, 1));
-}
-
-static int add_member(struct call *c)
-{
-	int ret = me(waitgroup_add(c->fd, 1));
-
-	return ret ?: syscall(SYS_pidfd_open, getpid(), 0);
-}
-
-static int open_fdinfo(struct call *c)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", c->fd);
-	fdinfo = open(path, O_RDONLY | O_CLOEXEC);
-	return fdinfo < 0 ? -errno : 0;
-}
-
-static int fill_table(struct call *c)
-{
-	int fd;
-
-	do {
-		fd = dup(c->fd);
-	} while (fd >= 0 && fd < TABLE - 1);
-	return fd < 0 ? -errno : 0;
-}
-
-/* Calls, of a site. */
-#define CALL(fn, what)							\
-static struct call fn(const struct site *s)				\
-{									\
-	return what;							\
-}
-
-CALL(dev_info, basic_call(s->dev, KSYNC_IOC_DEV_INFO))
-CALL(create_one, create_call(s->dev, KSYNC_TYPE_MUTEX, 0, 1))
-CALL(create_many, create_call(s->dev, KSYNC_TYPE_RWLOCK, 0, MANY))
-CALL(open_new, open_call(s->dev, s->name, KSYNC_TYPE_SEM,
-			 KSYNC_OPEN_CREATE | KSYNC_OPEN_EXCL, 0600))
-CALL(open_old, open_call(s->dev, s->name, KSYNC_TYPE_MUTEX, 0, 0))
-CALL(open_taken, open_call(s->dev, s->name, KSYNC_TYPE_MUTEX,
-			   KSYNC_OPEN_CREATE | KSYNC_OPEN_EXCL, 0600))
-CALL(unlink_old, unlink_call(s->dev, s->name))
-CALL(query_old, query_call(s->dev, s->name, 0))
-CALL(list_first, basic_call(s->dev, KSYNC_IOC_DEV_LIST))
-CALL(obj_info, info_call(s->fd))
-CALL(obj_status, status_call(s->fd))
-CALL(obj_fdinfo, basic_call(s->fd, 0))
-CALL(lock, mutex_lock(s->fd, NEVER))
-CALL(lock_late, mutex_lock(s->fd, LONG_AGO))
-CALL(trylock, mutex_trylock(s->fd))
-CALL(unlock, mutex_unlock(s->fd))
-CALL(rdlock, rwlock_rdlock(s->fd, NEVER))
-CALL(tryrdlock, rwlock_tryrdlock(s->fd))
-CALL(wrlock, rwlock_wrlock(s->fd, NEVER))
-CALL(trywrlock, rwlock_trywrlock(s->fd))
-CALL(rwunlock, rwlock_unlock(s->fd))
-CALL(downgrade, rwlock_downgrade(s->fd))
-CALL(upgrade, rwlock_upgrade(s->fd))
-CALL(wg_add, waitgroup_add(s->fd, 1))
-CALL(wg_done, waitgroup_add(s->fd, -1))
-CALL(wg_wait, waitgroup_wait(s->fd, NEVER))
-CALL(wg_bind, waitgroup_bind(s->fd, s->pidfd))
-CALL(acquire, sem_acquire(s->fd, 1, NEVER))
-CALL(tryacquire, sem_tryacquire(s->fd, 1))
-CALL(release, sem_release(s->fd, 1))
-CALL(resize, sem_resize(s->fd, 9))
-CALL(resize_back, sem_resize(s->fd, 1))
-
-FIXTURE(chain)
-{
-	struct site site;
-	struct peer p;
-	union uapi_args done;
-	unsigned int failures;
-};
-
-/*
- * One object of @type is there; @name: by a name. The peer does @prepare first,
- * which may give a descriptor of it. The peer's @call then gives @result, and
- * what it did is undone by @undo (by
- * closing what it opened, without). With @hold and @let_go the test sees to it
- * that the peer must wait. At least @at_least allocations are made, or else
- * the sweep itself does not work.
- */
-FIXTURE_VARIANT(chain)
-{
-	__u32 type, flags, nr;
-	bool name;
-	peer_fn prepare;
-	struct call (*hold)(const struct site *s);
-	struct call (*let_go)(const struct site *s);
-	struct call (*call)(const struct site *s);
-	struct call (*undo)(const struct site *s);
-	int result;
-	unsigned int at_least;
-};
-
 FIXTURE_SETUP(chain)
 {
 	shared = shared_page();
@@ -231,95 +84,6 @@ FIXTURE_TEARDOWN(chain)
 	munmap(shared, 4096);
 	close(self->site.dev);
 }
-
-#define FAILING(chain_name, ...)						\
-FIXTURE_VARIANT_ADD(chain, chain_name)					\
-{									\
-	.type = KSYNC_TYPE_MUTEX,					\
-	__VA_ARGS__							\
-}
-
-#define RWLOCK		.type = KSYNC_TYPE_RWLOCK
-#define WAITGROUP	.type = KSYNC_TYPE_WAITGROUP
-#define SEM		.type = KSYNC_TYPE_SEM
-#define TRACKED		SEM, .flags = KSYNC_F_TRACKED
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init"
-
-FAILING(device_info, .call = dev_info);
-FAILING(create, .call = create_one, .at_least = 4);
-FAILING(create_large, .call = create_many, .at_least = 3);
-FAILING(create_with_full_table, .prepare = fill_table, .call = create_one,
-	.at_least = 5);
-FAILING(open_creates, .call = open_new, .at_least = 4);
-FAILING(open_finds, .name = true, .call = open_old, .at_least = 1);
-FAILING(open_exclusive, .name = true, .call = open_taken, .result = -EEXIST);
-FAILING(unlink, .name = true, .call = unlink_old);
-FAILING(query, .name = true, .call = query_old);
-FAILING(list, .name = true, .call = list_first);
-FAILING(info, .call = obj_info);
-FAILING(status, .call = obj_status);
-FAILING(fdinfo, .prepare = open_fdinfo, .call = obj_fdinfo, .at_least = 1);
-
-FAILING(mutex_lock, .call = lock, .undo = unlock, .at_least = 1);
-FAILING(mutex_lock_sixth, .nr = HOLDS, .prepare = hold_others, .call = lock,
-	.undo = unlock, .at_least = 1);
-FAILING(mutex_lock_fifo, .flags = KSYNC_F_FIFO, .call = lock, .undo = unlock,
-	.hold = lock, .let_go = unlock, .at_least = 1);
-FAILING(mutex_lock_waits, .call = lock, .undo = unlock, .hold = lock,
-	.let_go = unlock, .at_least = 1);
-FAILING(mutex_lock_late, .call = lock_late, .undo = unlock, .at_least = 1);
-FAILING(mutex_trylock, .call = trylock, .undo = unlock, .at_least = 1);
-FAILING(mutex_relock, .flags = KSYNC_F_RECURSIVE, .prepare = take_mutex,
-	.call = lock, .undo = unlock);
-FAILING(mutex_unlock, .prepare = take_mutex, .call = unlock, .undo = lock);
-
-FAILING(rwlock_rdlock, RWLOCK, .call = rdlock, .undo = rwunlock, .at_least = 1);
-FAILING(rwlock_rdlock_sixth, RWLOCK, .nr = HOLDS, .prepare = read_others,
-	.call = rdlock, .undo = rwunlock, .at_least = 1);
-FAILING(rwlock_rdlock_waits, RWLOCK, .call = rdlock, .undo = rwunlock,
-	.hold = wrlock, .let_go = rwunlock, .at_least = 1);
-FAILING(rwlock_tryrdlock, RWLOCK, .call = tryrdlock, .undo = rwunlock,
-	.at_least = 1);
-FAILING(rwlock_reread, RWLOCK, .prepare = take_read, .call = rdlock,
-	.undo = rwunlock);
-FAILING(rwlock_wrlock, RWLOCK, .call = wrlock, .undo = rwunlock, .at_least = 1);
-FAILING(rwlock_wrlock_waits, RWLOCK, .call = wrlock, .undo = rwunlock,
-	.hold = rdlock, .let_go = rwunlock, .at_least = 1);
-FAILING(rwlock_trywrlock, RWLOCK, .call = trywrlock, .undo = rwunlock,
-	.at_least = 1);
-FAILING(rwlock_downgrade, RWLOCK, .prepare = take_write, .call = downgrade,
-	.undo = upgrade);
-FAILING(rwlock_upgrade, RWLOCK, .prepare = take_read, .call = upgrade,
-	.undo = downgrade);
-FAILING(rwlock_unlock, RWLOCK, .prepare = take_write, .call = rwunlock,
-	.undo = wrlock);
-
-FAILING(waitgroup_add, WAITGROUP, .call = wg_add, .undo = wg_done);
-FAILING(waitgroup_wait, WAITGROUP, .call = wg_wait);
-FAILING(waitgroup_wait_waits, WAITGROUP, .call = wg_wait, .hold = wg_add,
-	.let_go = wg_done);
-FAILING(waitgroup_bind, WAITGROUP, .prepare = add_member, .call = wg_bind,
-	.undo = wg_done, .at_least = 2);
-
-FAILING(sem_acquire, SEM, .call = acquire, .undo = release);
-FAILING(sem_acquire_waits, SEM, .call = acquire, .undo = release,
-	.hold = acquire, .let_go = release);
-FAILING(sem_tryacquire, SEM, .call = tryacquire, .undo = release);
-FAILING(sem_release, SEM, .prepare = take_permit, .call = release,
-	.undo = acquire);
-FAILING(sem_resize, SEM, .call = resize, .undo = resize_back);
-FAILING(tracked_acquire, TRACKED, .call = acquire, .undo = release,
-	.at_least = 2);
-FAILING(tracked_acquire_waits, TRACKED, .call = acquire, .undo = release,
-	.hold = acquire, .let_go = release, .at_least = 2);
-FAILING(tracked_tryacquire, TRACKED, .call = tryacquire, .undo = release,
-	.at_least = 2);
-FAILING(tracked_release, TRACKED, .prepare = take_permit, .call = release,
-	.undo = acquire);
-
-#pragma GCC diagnostic pop
 
 static int site_object(const struct site *s, const FIXTURE_VARIANT(chain) * v)
 {
@@ -431,7 +195,7 @@ static int attempt(struct __test_metadata *_metadata, FIXTURE_DATA(chain) * self
 		ASSERT_EQ(0, undo(p, variant, s));
 	EXPECT_EQ(fds, ask_fn(p, count_fds));
 	EXPECT_EQ(objects + 1, device_info(s->dev).objects);
-	EXPECT_TRUE(variant->call == wg_bind || same_state(s->fd, &before));
+	EXPECT_TRUE(variant->lasting || same_state(s->fd, &before));
 
 	peer_end(p);
 	close(s->fd);
@@ -457,6 +221,24 @@ TEST_F_TIMEOUT(chain, survives_every_failure, 300)
 	} while (++sweeps < SWEEPS && self->failures < variant->at_least);
 	EXPECT_LE(variant->at_least, self->failures);
 	TH_LOG("%u allocations, %u of ours failed", nth - 2, self->failures);
+}
+
+TEST(every_command_is_swept)
+{
+	const struct site nowhere = { .dev = -1, .fd = -1, .pidfd = -1 };
+	const struct command *k;
+	struct call c;
+	int i;
+
+	FOR_EACH(k) {
+		for (i = 0; i < nr_swept; i++) {
+			c = swept[i](&nowhere);
+			if (c.cmd == k->cmd)
+				break;
+		}
+		EXPECT_LT(i, nr_swept)
+			TH_LOG("%s is not in uapi_fail_chains.h", k->name);
+	}
 }
 
 /* A death has nobody to tell of a failure: there must be none. */

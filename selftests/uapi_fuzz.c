@@ -1,35 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Random commands with boundary values, on every kind of descriptor, from
- * several processes and threads that are killed at random. Nothing but errnos
- * of the contract may come back; and when all is over, nobody may be missing
- * anything: every lock can be had, every tracked permit is back, nobody waits.
+ * several processes and threads that close, replace and unlink things under one
+ * another, are interrupted, run out of memory and are killed. Nothing but
+ * errnos of the contract may come back; and when all is over, nobody may be
+ * missing anything: every lock can be had, every tracked permit is back, nobody
+ * waits, no object is left.
  *
  * KSYNC_FUZZ_SECONDS (default 5) and KSYNC_FUZZ_SEED say how long and which.
  */
-#include "uapi_commands.h"
-#include "uapi_peer.h"
+#include "uapi_fail.h"
+#include "uapi_fuzz_world.h"
 
 #define PROCESSES	5
-#define SHARED		9	/* descriptors that all of them have */
-#define OWN		8	/* that each process may make for itself */
-#define NR		4	/* primitives in an object */
 #define ERRNOS		160
 
 static struct tally {
 	unsigned long results[ERRNOS];
-	unsigned long kills;
+	unsigned long kills, forks, threads, failures;
 } *tally;			/* in shared memory */
 
-static int shared[SHARED];
+static bool failing_memory;
 
-struct fuzzer {
-	__u64 random;
-	int fds[SHARED + OWN];
-	int pidfds[2];
-	char *page;		/* writable; one without access comes after it */
-	char *constant;		/* likewise, read-only */
-};
+static void count(unsigned long *counter)
+{
+	__atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+}
 
 static bool in_contract(int error)
 {
@@ -39,184 +35,98 @@ static bool in_contract(int error)
 	case ENOMEM: case EBUSY: case ETIMEDOUT: case EOWNERDEAD:
 	case ENOTRECOVERABLE: case EDEADLK: case EPERM: case EOVERFLOW:
 	case ERANGE: case ESRCH: case EMFILE: case EDQUOT: case ENOENT:
-	case EEXIST: case EACCES: case EPROTOTYPE:
+	case EEXIST: case EACCES: case EPROTOTYPE: case ECANCELED:
 		return true;
 	}
 	return false;
 }
 
-/* xorshift64*; never a zero state. */
-static __u32 rnd(struct fuzzer *f, __u32 below)
-{
-	f->random ^= f->random >> 12;
-	f->random ^= f->random << 25;
-	f->random ^= f->random >> 27;
-	return ((f->random * 0x2545f4914f6cdd1dULL) >> 32) % below;
-}
-
-static bool one_in(struct fuzzer *f, __u32 n)
-{
-	return rnd(f, n) == 0;
-}
-
-static __u32 boundary(struct fuzzer *f)
-{
-	static const __u32 values[] = {
-		0, 1, 2, 3, 4, 5, 7, 8, 63, 64, 127, 128, 255, 256, 4095, 4096,
-		65535, 65536, KSYNC_NR_MAX, KSYNC_NR_MAX + 1, 1U << 30,
-		KSYNC_COUNT_MAX - 1, KSYNC_COUNT_MAX, 1U << 31, (1U << 31) + 1,
-		UINT32_MAX - 1, UINT32_MAX,
-	};
-
-	return values[rnd(f, ARRAY_SIZE(values))];
-}
-
-static __u64 short_wait(struct fuzzer *f)
-{
-	return one_in(f, 3) ? LONG_AGO : now_ns() + rnd(f, 2000000);
-}
-
-static const char *some_name(struct fuzzer *f)
-{
-	static const char * const names[] = {
-		"uapi-fuzz-a", "uapi-fuzz-b", "uapi-fuzz-c", "", "a/b",
-	};
-
-	return names[rnd(f, ARRAY_SIZE(names))];
-}
-
-static void fill(struct fuzzer *f, const struct command *k,
-		 union uapi_args *a)
-{
-	memset(a, 0, sizeof(*a));
-	if (k->on != DEVICE_FD)
-		a->index = rnd(f, NR);
-	switch (k->cmd) {
-	case KSYNC_IOC_DEV_CREATE:
-	case KSYNC_IOC_DEV_OPEN:
-		a->create.type = 1 + rnd(f, 4);
-		a->create.flags = one_in(f, 2) ? rnd(f, 16) : 0;
-		a->create.nr = 1 + rnd(f, NR);
-		if (a->create.type == KSYNC_TYPE_SEM) {
-			a->create.max = 1 + rnd(f, 4);
-			a->create.value = a->create.max;
-		}
-		if (k->cmd == KSYNC_IOC_DEV_CREATE)
-			break;
-		a->open.how = rnd(f, 4);
-		a->open.mode = rnd(f, 0777);
-		set_name(a->open.name, some_name(f));
-		break;
-	case KSYNC_IOC_DEV_UNLINK:
-		set_name(a->unlink.name, some_name(f));
-		break;
-	case KSYNC_IOC_DEV_QUERY:
-		set_name(a->query.info.name, some_name(f));
-		break;
-	case KSYNC_IOC_WAITGROUP_ADD:
-		a->add.delta = (int)rnd(f, 5) - 2;
-		break;
-	case KSYNC_IOC_WAITGROUP_BIND:
-		a->bind.pidfd = f->pidfds[rnd(f, 2)];
-		break;
-	case KSYNC_IOC_SEM_ACQUIRE:
-	case KSYNC_IOC_SEM_TRYACQUIRE:
-	case KSYNC_IOC_SEM_RELEASE:
-	case KSYNC_IOC_SEM_RESIZE:
-		a->sem.count = 1 + rnd(f, 3);
-		break;
-	}
-	if (one_in(f, 8))
-		((__u32 *)a)[rnd(f, _IOC_SIZE(k->cmd) / 4)] = boundary(f);
-	if (one_in(f, 64))
-		((__u8 *)a)[rnd(f, _IOC_SIZE(k->cmd))] ^= 1 << rnd(f, 8);
-	/* Whatever happens, nobody waits for ever. */
-	switch (k->cmd) {
-	case KSYNC_IOC_MUTEX_LOCK:
-	case KSYNC_IOC_RWLOCK_RDLOCK:
-	case KSYNC_IOC_RWLOCK_WRLOCK:
-	case KSYNC_IOC_WAITGROUP_WAIT:
-		a->lock.deadline = short_wait(f);
-		break;
-	case KSYNC_IOC_SEM_ACQUIRE:
-		a->sem.deadline = short_wait(f);
-		break;
-	}
-}
-
-static unsigned int some_command(struct fuzzer *f, const struct command *k)
+static unsigned int some_command(struct random *r, const struct command *k)
 {
 	unsigned int size = _IOC_SIZE(k->cmd);
 
-	if (one_in(f, 40))
-		size = one_in(f, 2) ? size + rnd(f, 64) : rnd(f, size + 1);
-	if (one_in(f, 100))
-		return _IOC(rnd(f, 4), KSYNC_IOC_MAGIC, rnd(f, 256), size);
+	if (one_in(r, 40))
+		size = one_in(r, 2) ? size + rnd(r, 64) : rnd(r, size + 1);
+	if (one_in(r, 100))
+		return _IOC(rnd(r, 4), KSYNC_IOC_MAGIC, rnd(r, 256), size);
 	return _IOC(_IOC_DIR(k->cmd), KSYNC_IOC_MAGIC, _IOC_NR(k->cmd), size);
-}
-
-/* A new descriptor takes the place of another one. */
-static void adopt(struct fuzzer *f, int fd)
-{
-	int i = SHARED + rnd(f, OWN);
-
-	if (fd < 0)
-		return;
-	if (f->fds[i] >= 0)
-		close(f->fds[i]);
-	f->fds[i] = fd;
-}
-
-static int some_fd(struct fuzzer *f, const struct command *k)
-{
-	if (one_in(f, 20))
-		return f->fds[rnd(f, SHARED + OWN)];
-	if (k->on == DEVICE_FD)
-		return shared[0];
-	if (k->on < 0 || one_in(f, 8))
-		return f->fds[1 + rnd(f, SHARED + OWN - 1)];
-	return shared[2 * k->on - rnd(f, 2)];
 }
 
 /* None at all, the kernel's, across the end of the page, past it, read-only. */
 static char *bad_pointer(struct fuzzer *f)
 {
 	char *const bad[] = {
-		NULL, (char *)-64L, f->page + 4090, f->page + 4096, f->constant
+		NULL, (char *)-64L, f->page + PAGE - 6, f->page + PAGE,
+		f->constant
 	};
 
-	return bad[rnd(f, ARRAY_SIZE(bad))];
+	return bad[rnd(&f->random, ARRAY_SIZE(bad))];
+}
+
+/* At the end of the page, so that a byte too much is not accessible. */
+static char *place(struct fuzzer *f, const struct command *k, unsigned int cmd)
+{
+	struct random *r = &f->random;
+	struct choice choice = {
+		.kind = &kinds[rnd(r, ARRAY_SIZE(kinds))],
+		.pidfd = world.pidfds[rnd(r, 2)],
+		.fd = world.fds[rnd(r, SLOTS)],
+		.array = f->page,
+	};
+	unsigned int size = _IOC_SIZE(k->cmd) < _IOC_SIZE(cmd) ?
+			    _IOC_SIZE(k->cmd) : _IOC_SIZE(cmd);
+	char *arg = f->page + PAGE - (_IOC_SIZE(cmd) + 7) / 8 * 8;
+	union uapi_args a;
+	int i;
+
+	fill(r, k, &choice, &a);
+	memset(f->page, one_in(r, 50) ? 0xff : 0, PAGE);
+	for (i = 0; one_in(r, 2) && i < 32; i++)
+		((__u32 *)f->page)[i] = one_in(r, 8) ? boundary(r) : rnd(r, NR);
+	memcpy(arg, &a, size);
+	return one_in(r, 60) ? bad_pointer(f) : arg;
+}
+
+#define LEFT	(ERRNOS - 1)	/* by a jump out of a signal handler */
+
+static int call_interruptibly(int fd, unsigned int cmd, void *arg)
+{
+	int ret;
+
+	if (sigsetjmp(way_out, 0)) {
+		interruptible = false;
+		return LEFT;
+	}
+	interruptible = true;
+	ret = ioctl(fd, cmd, arg) < 0 ? errno : 0;
+	interruptible = false;
+	return ret;
 }
 
 static bool one_call(struct fuzzer *f)
 {
-	const struct command *k = &commands[rnd(f, ARRAY_SIZE(commands))];
-	unsigned int cmd = some_command(f, k);
-	union uapi_args a;
-	char *arg;
-	int fd, ret;
+	struct random *r = &f->random;
+	const struct command *k = &commands[rnd(r, ARRAY_SIZE(commands))];
+	unsigned int cmd = some_command(r, k);
+	char *arg = place(f, k, cmd);
+	int fd = some_fd(r, k), ret;
+	__u32 index = 0;
 
-	fill(f, k, &a);
-	arg = f->page + 4096 - (_IOC_SIZE(cmd) + 7) / 8 * 8;
-	memset(f->page, one_in(f, 50) ? 0xff : 0, 4096);
-	memcpy(arg, &a, _IOC_SIZE(k->cmd) < _IOC_SIZE(cmd) ?
-	       _IOC_SIZE(k->cmd) : _IOC_SIZE(cmd));
-	if (one_in(f, 60))
-		arg = bad_pointer(f);
-	fd = some_fd(f, k);
-	ret = ioctl(fd, cmd, arg) < 0 ? errno : 0;
+	if (arg > f->page && arg <= f->page + PAGE - sizeof(index))
+		memcpy(&index, arg, sizeof(index));
+	ret = call_interruptibly(fd, cmd, arg);
 	if (!ret && k->cmd == cmd && k->cmd == KSYNC_IOC_DEV_CREATE)
-		adopt(f, ((struct ksync_create_args *)arg)->fd);
+		adopt(r, ((struct ksync_create_args *)arg)->fd);
 	if (!ret && k->cmd == cmd && k->cmd == KSYNC_IOC_DEV_OPEN)
-		adopt(f, ((struct ksync_open_args *)arg)->fd);
+		adopt(r, ((struct ksync_open_args *)arg)->fd);
 	/* Most are careful: otherwise every lock would be lost soon. */
-	if (ret == EOWNERDEAD && !one_in(f, 50)) {
-		me(at(a.index, mutex_consistent(fd)));
-		me(at(a.index, rwlock_consistent(fd)));
+	if (ret == EOWNERDEAD && !one_in(r, 50)) {
+		me(at(index, mutex_consistent(fd)));
+		me(at(index, rwlock_consistent(fd)));
 	}
 	if (ret < ERRNOS)
-		__atomic_add_fetch(&tally->results[ret], 1, __ATOMIC_RELAXED);
-	if (in_contract(ret))
+		count(&tally->results[ret]);
+	if (in_contract(ret) || ret == LEFT)
 		return true;
 	fprintf(stderr, "# %s: %s (%d) is not in the contract\n", k->name,
 		strerror(ret), ret);
@@ -225,35 +135,59 @@ static bool one_call(struct fuzzer *f)
 
 static void *run_fuzzer(void *arg)
 {
-	struct fuzzer f;
-	int i;
+	struct fuzzer f = { .random = random_seed((unsigned long)arg) };
+	struct random *r = &f.random;
+	pthread_t thread;
+	pid_t pid;
 
-	f.random = (unsigned long)arg;
-	f.random = f.random * 0x9e3779b97f4a7c15ULL + 1;
-	for (i = 0; i < SHARED + OWN; i++)
-		f.fds[i] = i < SHARED ? shared[i] : -1;
-	f.page = mmap(NULL, 2 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+	f.page = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
 		      -1, 0);
-	f.constant = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+	f.constant = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);
-	f.pidfds[0] = syscall(SYS_pidfd_open, getpid(), 0);
-	f.pidfds[1] = syscall(SYS_pidfd_open, getppid(), 0);
 	if (f.page == MAP_FAILED || f.constant == MAP_FAILED ||
-	    mprotect(f.page, 4096, PROT_READ | PROT_WRITE))
-		_exit(2);
+	    mprotect(f.page, PAGE, PROT_READ | PROT_WRITE))
+		_exit(0);	/* allocations may fail */
 	for (;;) {
 		if (!one_call(&f))
 			_exit(1);
-		if (one_in(&f, 5000))
+		if (one_in(r, 10))
+			rearrange(&f);
+		if (one_in(r, 800) &&
+		    !pthread_create(&thread, NULL, run_fuzzer,
+				    (void *)(unsigned long)r->state)) {
+			pthread_detach(thread);
+			count(&tally->threads);
+		}
+		if (one_in(r, 1000)) {
+			pid = fork();
+			if (!pid)
+				r->state ^= (unsigned long)getpid() << 32;
+			if (!pid)
+				prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (pid > 0)
+				count(&tally->forks);
+		}
+		if (one_in(r, 1200))
 			return NULL;	/* and leave behind what is held */
-		if (one_in(&f, 2000))
+		if (one_in(r, 2000))
 			_exit(0);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
 	}
+}
+
+/* One in ten of its allocations fails, where the kernel can do that. */
+static void lose_memory(void)
+{
+	if (!failing_memory)
+		return;
+	write_long("/proc/self/make-it-fail", 1);
+	count(&tally->failures);
 }
 
 static pid_t start_fuzzer(unsigned long seed)
 {
-	pthread_t thread;
+	struct random r = random_seed(seed);
 	pid_t pid;
 
 	fflush(NULL);
@@ -261,18 +195,30 @@ static pid_t start_fuzzer(unsigned long seed)
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (seed & 1)
-		pthread_create(&thread, NULL, run_fuzzer,
-			       (void *)(seed + 1));
+	/* All that it makes goes with it. */
+	setpgid(0, 0);
+	make_world();
+	set_alarms(&r);
+	if (one_in(&r, 3))
+		lose_memory();
 	run_fuzzer((void *)seed);
 	syscall(SYS_exit, 0);
 	_exit(0);
 }
 
+static void end_fuzzer(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	setpgid(pid, pid);
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+}
+
 /* Keeps PROCESSES of them going, kills some; false if one was not content. */
 static bool supervise(unsigned long seed, __u64 end)
 {
-	struct fuzzer f = { .random = seed | 1 };
+	struct random r = random_seed(seed);
 	pid_t pids[PROCESSES] = { 0 };
 	bool content = true;
 	int i, wstatus;
@@ -280,62 +226,29 @@ static bool supervise(unsigned long seed, __u64 end)
 
 	while (content && now_ns() < end) {
 		for (i = 0; i < PROCESSES; i++)
-			if (!pids[i])
-				pids[i] = start_fuzzer(seed += 2 + (i & 1));
-		usleep(1000 + rnd(&f, 20000));
-		if (one_in(&f, 2)) {
-			i = rnd(&f, PROCESSES);
-			kill(pids[i], SIGKILL);
+			if (pids[i] <= 0)
+				pids[i] = start_fuzzer(++seed);
+		usleep(1000 + rnd(&r, 40000));
+		if (one_in(&r, 4)) {
+			end_fuzzer(pids[rnd(&r, PROCESSES)]);
 			tally->kills++;
 		}
 		while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
-			for (i = 0; i < PROCESSES; i++)
-				if (pids[i] == pid)
-					pids[i] = 0;
+			for (i = 0; i < PROCESSES; i++) {
+				if (pids[i] != pid)
+					continue;
+				end_fuzzer(pid);
+				pids[i] = 0;
+			}
 			if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus))
 				content = false;
 		}
 	}
 	for (i = 0; i < PROCESSES; i++)
-		if (pids[i])
-			kill(pids[i], SIGKILL);
+		end_fuzzer(pids[i]);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 	return content;
-}
-
-static bool usable(int ret)
-{
-	return !ret || ret == -EOWNERDEAD || ret == -ENOTRECOVERABLE;
-}
-
-static int make_shared(int dev)
-{
-	int i;
-
-	shared[0] = dev;
-	for (i = 0; i < 2; i++) {
-		__u32 guarded = i ? KSYNC_F_GUARDED : 0;
-		struct call c = create_call(dev, KSYNC_TYPE_SEM, KSYNC_F_TRACKED
-					    | guarded, NR);
-
-		c.arg.create.value = 4;
-		c.arg.create.max = 4;
-		if (call_run(&c))
-			return -1;
-		shared[2 * KSYNC_TYPE_SEM - i] = c.arg.create.fd;
-		shared[2 * KSYNC_TYPE_MUTEX - i] =
-			create(dev, KSYNC_TYPE_MUTEX,
-			       guarded | (i ? KSYNC_F_FIFO : 0), NR);
-		shared[2 * KSYNC_TYPE_RWLOCK - i] =
-			create(dev, KSYNC_TYPE_RWLOCK, guarded, NR);
-		shared[2 * KSYNC_TYPE_WAITGROUP - i] =
-			create(dev, KSYNC_TYPE_WAITGROUP, guarded, NR);
-	}
-	for (i = 0; i < SHARED; i++)
-		if (shared[i] < 0)
-			return -1;
-	return 0;
 }
 
 static unsigned long setting(const char *name, unsigned long otherwise)
@@ -345,62 +258,127 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 	return value ? strtoul(value, NULL, 0) : otherwise;
 }
 
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+
+/* Of those who ask for it only. */
+static void fail_allocations(bool on)
+{
+	failing_memory = on && !write_long(FAILSLAB "task-filter", 1) &&
+			 !write_long(FAILSLAB "interval", 1) &&
+			 !write_long(FAILSLAB "times", -1) &&
+			 !write_long(FAILSLAB "probability", 10);
+	if (!on)
+		write_long(FAILSLAB "probability", 0);
+}
+
+TEST(knows_every_command)
+{
+	const struct command *k;
+	const struct shape *s;
+
+	FOR_EACH(k) {
+		s = shape_of(k->cmd);
+		EXPECT_NE(NULL, s) {
+			TH_LOG("%s is not in uapi_fuzz.h", k->name);
+			continue;
+		}
+		EXPECT_EQ(_IOC_SIZE(k->cmd), shape_size(s))
+			TH_LOG("%s: words of uapi_fuzz.h", k->name);
+	}
+}
+
 FIXTURE(fuzz)
 {
+	__u32 before;
 };
 
 FIXTURE_SETUP(fuzz)
 {
+	int dev = device_open();
+
+	ASSERT_LE(0, dev);
+	tally = shared_page();
+	ASSERT_NE(NULL, tally);
+	self->before = device_info(dev).objects;
+	ASSERT_EQ(0, make_originals(dev));
+	fail_allocations(true);
 }
 
 FIXTURE_TEARDOWN(fuzz)
 {
+	int i;
+
+	for (i = 1; i < (int)FIRST_OWN; i++)
+		close(originals[i]);
+	EXPECT_TRUE(UNTIL(device_info(originals[0]).objects == self->before));
+	close(originals[0]);
 }
 
-TEST_F_TIMEOUT(fuzz, everything, 1000)
+static bool usable(int ret)
 {
-	unsigned long seed = setting("KSYNC_FUZZ_SEED", now_ns() / 1000);
-	unsigned long seconds = setting("KSYNC_FUZZ_SECONDS", 5);
-	unsigned long calls = 0;
-	__u32 before;
-	int dev, i;
+	return !ret || ret == -EOWNERDEAD || ret == -ENOTRECOVERABLE;
+}
 
-	dev = device_open();
-	ASSERT_LE(0, dev);
-	tally = shared_page();
-	ASSERT_TRUE(tally != NULL);
-	before = device_info(dev).objects;
-	ASSERT_EQ(0, make_shared(dev));
-	TH_LOG("KSYNC_FUZZ_SEED=%lu", seed);
-	EXPECT_TRUE(supervise(seed, now_ns() + seconds * NS_PER_S));
+/* Nobody is left in the queue, and what was held is free. */
+static bool is_free(int fd, __u32 type, __u32 index)
+{
+	struct ksync_primitive_status st;
+
+	if (!queued_at(fd, index, 0, 0))
+		return false;
+	st = status_of(fd, index);
+	switch (type) {
+	case KSYNC_TYPE_MUTEX:
+		return usable(me(at(index, mutex_lock(fd, soon()))));
+	case KSYNC_TYPE_RWLOCK:
+		return !st.readers &&
+		       usable(me(at(index, rwlock_wrlock(fd, soon()))));
+	case KSYNC_TYPE_SEM:
+		return st.value == st.max;
+	}
+	return true;
+}
+
+static void show_tally(struct __test_metadata *_metadata)
+{
+	unsigned long calls = 0;
+	int i;
+
 	for (i = 0; i < ERRNOS; i++) {
 		calls += tally->results[i];
 		if (tally->results[i])
 			TH_LOG("%8lu %s", tally->results[i],
+			       i == LEFT ? "left by a signal handler" :
 			       i ? strerror(i) : "accepted");
 	}
-	TH_LOG("%8lu calls, %lu kills", calls, tally->kills);
+	TH_LOG("%8lu calls, %lu kills, %lu forks, %lu threads, %lu processes with failing memory",
+	       calls, tally->kills, tally->forks, tally->threads,
+	       tally->failures);
 	EXPECT_LT(1000, calls);
-	for (i = 0; i < 2 * NR; i++) {
-		int at_ = i / 2;
-		int mutex = shared[2 * KSYNC_TYPE_MUTEX - (i & 1)];
-		int rwlock = shared[2 * KSYNC_TYPE_RWLOCK - (i & 1)];
-		int wg = shared[2 * KSYNC_TYPE_WAITGROUP - (i & 1)];
-		int sem = shared[2 * KSYNC_TYPE_SEM - (i & 1)];
+}
 
-		EXPECT_TRUE(queued_at(mutex, at_, 0, 0));
-		EXPECT_TRUE(usable(me(at(at_, mutex_lock(mutex, soon())))));
-		EXPECT_TRUE(queued_at(rwlock, at_, 0, 0));
-		EXPECT_EQ(0, status_of(rwlock, at_).readers);
-		EXPECT_TRUE(usable(me(at(at_, rwlock_wrlock(rwlock, soon())))));
-		EXPECT_TRUE(queued_at(sem, at_, 0, 0));
-		EXPECT_EQ(status_of(sem, at_).max, status_of(sem, at_).value);
-		EXPECT_TRUE(queued_at(wg, at_, 0, 0));
+TEST_F_TIMEOUT(fuzz, everything, 4000)
+{
+	unsigned long seed = setting("KSYNC_FUZZ_SEED", now_ns() / 1000);
+	unsigned long seconds = setting("KSYNC_FUZZ_SECONDS", 5);
+	int kind, v, fd;
+	__u32 i;
+
+	TH_LOG("KSYNC_FUZZ_SEED=%lu", seed);
+	/* The children of who is killed are waited for, too. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	EXPECT_TRUE(supervise(seed, now_ns() + seconds * NS_PER_S));
+	fail_allocations(false);
+	show_tally(_metadata);
+	for (kind = 0; kind < (int)ARRAY_SIZE(kinds); kind++) {
+		for (v = 0; v < VARIANTS; v++) {
+			fd = *shared_slot(originals, kind, v);
+			for (i = 0; i < NR; i++)
+				EXPECT_TRUE(is_free(fd, kinds[kind].type, i))
+					TH_LOG("%s %u of variant %d",
+					       kinds[kind].name, i, v);
+		}
 	}
-	for (i = 1; i < SHARED; i++)
-		close(shared[i]);
-	EXPECT_TRUE(UNTIL(device_info(dev).objects == before));
-	close(dev);
 }
 
 UAPI_MAIN

@@ -36,6 +36,11 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_waitgroup_add_args, 8),
 	SIZE(struct ksync_waitgroup_wait_args, 24),
 	SIZE(struct ksync_waitgroup_bind_args, 8),
+	SIZE(struct ksync_thread_args, 8),
+	SIZE(struct ksync_slot_args, 4),
+	SIZE(struct ksync_line, 128),
+	SIZE(struct ksync_line_entry, 16),
+	SIZE(struct ksync_slot, 64),
 };
 
 static const struct field offsets_table[] = {
@@ -129,6 +134,14 @@ static const struct field offsets_table[] = {
 	OFFSET(ksync_waitgroup_wait_args, pad, 20),
 	OFFSET(ksync_waitgroup_bind_args, index, 0),
 	OFFSET(ksync_waitgroup_bind_args, pidfd, 4),
+	OFFSET(ksync_thread_args, id, 0),
+	OFFSET(ksync_thread_args, offset, 4),
+	OFFSET(ksync_slot_args, nr, 0),
+	OFFSET(ksync_line, entry, 16),
+	OFFSET(ksync_line_entry, object, 0),
+	OFFSET(ksync_line_entry, index, 8),
+	OFFSET(ksync_line_entry, note, 12),
+	OFFSET(ksync_slot, entry, 0),
 };
 
 /* What x86 encodes: direction << 30 | size << 16 | 0xd7 << 8 | number. */
@@ -141,8 +154,10 @@ static const struct field commands_table[] = {
 	COMMAND(KSYNC_IOC_DEV_UNLINK, 0x4080d703),
 	COMMAND(KSYNC_IOC_DEV_QUERY, 0xc100d704),
 	COMMAND(KSYNC_IOC_DEV_LIST, 0xc100d705),
+	COMMAND(KSYNC_IOC_DEV_THREAD, 0x8008d709),
 	COMMAND(KSYNC_IOC_OBJ_INFO, 0x80a8d710),
 	COMMAND(KSYNC_IOC_OBJ_STATUS, 0xc050d711),
+	COMMAND(KSYNC_IOC_OBJ_WAKE, 0x4008d714),
 	COMMAND(KSYNC_IOC_MUTEX_LOCK, 0x4010d720),
 	COMMAND(KSYNC_IOC_MUTEX_TRYLOCK, 0x4008d721),
 	COMMAND(KSYNC_IOC_MUTEX_UNLOCK, 0x4008d722),
@@ -155,6 +170,7 @@ static const struct field commands_table[] = {
 	COMMAND(KSYNC_IOC_RWLOCK_DOWNGRADE, 0x4008d735),
 	COMMAND(KSYNC_IOC_RWLOCK_UPGRADE, 0x4008d736),
 	COMMAND(KSYNC_IOC_RWLOCK_CONSISTENT, 0x4008d737),
+	COMMAND(KSYNC_IOC_RWLOCK_SLOT, 0x8004d738),
 	COMMAND(KSYNC_IOC_WAITGROUP_ADD, 0x4008d740),
 	COMMAND(KSYNC_IOC_WAITGROUP_WAIT, 0xc018d741),
 	COMMAND(KSYNC_IOC_WAITGROUP_BIND, 0x4008d742),
@@ -174,7 +190,7 @@ static_assert(offsetof(struct ksync_sem_cell, value) +
 
 /* No bit of a state word has two meanings, and none is left over. */
 static_assert((KSYNC_LOCK_ID ^ KSYNC_LOCK_LOST ^ KSYNC_LOCK_DEAD ^
-	       KSYNC_LOCK_READERS ^ KSYNC_LOCK_WRITER_WAITS ^
+	       KSYNC_LOCK_READERS ^ KSYNC_LOCK_FENCED ^ KSYNC_LOCK_WRITER_WAITS ^
 	       KSYNC_LOCK_WAITERS) == ~0ULL, "lock bits");
 static_assert((KSYNC_WG_COUNT ^ KSYNC_WG_WAITERS ^ KSYNC_WG_ROUND ^
 	       KSYNC_WG_LOSS) == ~0ULL, "waitgroup bits");

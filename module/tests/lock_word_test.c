@@ -215,6 +215,35 @@ static void invariants_hold_on_every_path(struct kunit *test)
 	}
 }
 
+static void fenced(struct kunit *test)
+{
+	static const u64 in_the_way[] = {
+		KSYNC_LOCK_WAITERS, KSYNC_LOCK_WRITER_WAITS, KSYNC_LOCK_DEAD,
+		KSYNC_LOCK_LOST, 1, KSYNC_LOCK_ID,
+	};
+	u64 word = READS(2), before;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, lock_word_fence(&word), 0);
+	KUNIT_EXPECT_EQ(test, word, READS(2) | KSYNC_LOCK_FENCED);
+	KUNIT_EXPECT_EQ(test, lock_word_fence(&word), 0);
+	KUNIT_EXPECT_EQ(test, lock_word_readers(word), 2);
+	KUNIT_EXPECT_EQ(test, lock_word_unfence(&word), 0);
+	KUNIT_EXPECT_EQ(test, word, READS(2));
+
+	for (i = 0; i < ARRAY_SIZE(in_the_way); i++) {
+		word = before = KSYNC_LOCK_FENCED | in_the_way[i];
+		KUNIT_EXPECT_EQ(test, lock_word_unfence(&word), -EBUSY);
+		KUNIT_EXPECT_EQ(test, word, before);
+	}
+
+	/* It stays through a write. */
+	word = KSYNC_LOCK_FENCED;
+	KUNIT_EXPECT_EQ(test, lock_word_acquire(&word, 9, false, true), 0);
+	KUNIT_EXPECT_EQ(test, lock_word_release(&word, 9, 0), 0);
+	KUNIT_EXPECT_EQ(test, word, KSYNC_LOCK_FENCED);
+}
+
 static struct kunit_case lock_word_cases[] = {
 	KUNIT_CASE(acquire_takes_only_what_is_free),
 	KUNIT_CASE(release_is_for_the_holder),
@@ -226,6 +255,7 @@ static struct kunit_case lock_word_cases[] = {
 	KUNIT_CASE(upgrade_needs_to_be_alone),
 	KUNIT_CASE(downgrade_keeps_what_is_known),
 	KUNIT_CASE(invariants_hold_on_every_path),
+	KUNIT_CASE(fenced),
 	{}
 };
 

@@ -11,7 +11,7 @@ tree=$(scripts/kselftest-source)
 elsewhere=$(mktemp -d)
 trap 'rm -rf "$elsewhere"' EXIT
 mkdir "$elsewhere/include"
-clean=$ksync_build/checkpatch	# one empty file for each that was found clean
+clean=$ksync_cache/checkpatch	# one empty file for each that was found clean
 mkdir -p "$clean"
 
 # run IGNORED-TYPES FILE...
@@ -57,6 +57,8 @@ all=FILE_PATH_CHANGES,SPDX_LICENSE_TAG
 # The module: it also builds on kernels that have no kzalloc_obj(), and its
 # macros that use an argument twice are tables of constants and names of fields.
 module=$all,ALLOC_WITH_SIZEOF,MACRO_ARG_REUSE
+# Differences between kernels that only their version tells.
+compat=$module,LINUX_VERSION_CODE,CONSTANT_COMPARISON
 # Trace events are laid out like all of the kernel's.
 trace=$module,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT
 # The ABI header is read by user space, which has no BIT() and no __aligned().
@@ -74,8 +76,9 @@ user+=,ARCH_DEFINES,COMPLEX_MACRO,MACRO_ARG_REUSE,LINE_SPACING,MACRO_WITH_FLOW_C
 tests=$user,MACRO_WITH_FLOW_CONTROL,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_ARG_PRECEDENCE
 tests+=,MULTIPLE_ASSIGNMENTS,COMPARISON_TO_NULL,STRCPY,MACRO_ARG_UNUSED
 
-mapfile -t files < <(code module | grep -vE '/trace[^/]*\.h$|^module/tests/host/' || true)
+mapfile -t files < <(code module | grep -vE '/trace[^/]*\.h$|^module/(tests/host/|compat\.h)' || true)
 bad_lines checkpatch < <(run "$module" "${files[@]}")
+bad_lines checkpatch < <(run "$compat" module/compat.h)
 mapfile -t files < <(code module | grep '/trace[^/]*\.h$' || true)
 bad_lines checkpatch < <(run "$trace" "${files[@]}")
 mapfile -t files < <(code uapi)

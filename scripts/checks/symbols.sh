@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What the library exports, its header declares and its man pages name: the same.
+# What the library exports, by its map and in fact, its header declares and its man
+# pages name: the same.
 
 set -euo pipefail
 . "$(dirname "$0")/../lib/common.sh"
@@ -42,4 +43,12 @@ compare header map "declared in $header, not exported by $map"
 compare map header "exported by $map, not declared in $header"
 compare header man "declared in $header, in no NAME section of Documentation/man/*.3"
 compare man header "has a man page, is not declared in $header"
+# One that is older than the map was built from another.
+library=build/lib/libksync.so
+if [[ $library -nt $map ]]; then
+	nm -D --defined-only "$library" 2>/dev/null |
+		grep -oE '\bksync_[a-z0-9_]+' | sort -u >"$work/library" || true
+	compare map library "exported by $map, not by $library"
+	compare library map "exported by $library, not by $map"
+fi
 verdict

@@ -39,6 +39,27 @@ stage()
 	return "$status"
 }
 
+# together STAGE=FUNCTION...: all at the same time.  What each prints comes out as it
+# comes, but one after another, in this order.
+together()
+{
+	local part pids=() files=() i
+
+	for part in "$@"; do
+		files+=("$log/${part%%=*}.out")
+		: >"${files[-1]}"
+		# One that fails must not end the others.
+		# shellcheck disable=SC2086  # a function with its arguments
+		(set +e; stage "${part%%=*}" ${part#*=}) >"${files[-1]}" 2>&1 &
+		pids+=($!)
+	done
+	for i in "${!pids[@]}"; do
+		tail -q -n +1 -s 0.2 -f --pid="${pids[i]}" "${files[i]}"
+		wait "${pids[i]}" || true
+		rm "${files[i]}"
+	done
+}
+
 # attempt PLACE NAME COMMAND...: one result from a command's exit status.
 attempt()
 {
@@ -60,19 +81,35 @@ build_user_space()
 		attempt build selftests scripts/build-selftests
 }
 
-# The installed programs, comma-separated: all, or without those like PATTERN.
+# The installed programs, comma-separated: all, or without those like PATTERN.  What
+# is named X_deep takes long and is for KSYNC_DEEP=1, which test-deep sets.
 # shellcheck disable=SC2120  # callers are in other files
 programs()
 {
+	local deep='_deep(_32)?(\.sh)?$'
+
+	[[ -z ${KSYNC_DEEP:-} ]] || deep='^$'
 	sed -n 's/^ksync://p' "$ksync_build/kselftest/kselftest-list.txt" |
-		grep -v "${1:-^$}" | paste -sd,
+		grep -vE "$deep" | grep -v "${1:-^$}" | paste -sd,
+}
+
+# Sizes and seeds that the selftests take from the environment, as NAME=VALUE.
+guest_settings()
+{
+	local name
+
+	for name in KSYNC_STORM_SECONDS KSYNC_FUZZ_SECONDS KSYNC_FUZZ_SEED \
+		KSYNC_HOSTILE_SECONDS KSYNC_LIMITS KSYNC_ROUNDS_MS KSYNC_SEED \
+		KSYNC_TEST_TIMEOUT; do
+		[[ -z ${!name:-} ]] || echo "$name=${!name}"
+	done
 }
 
 # selftests_in_guest KERNEL PASS... [-- VM-OPTION...]: one result per program and
 # one for the guest.  PASS is what scripts/guest/run-tests and run-debug take.
 selftests_in_guest()
 {
-	local k=$1 passes=() expect=() run=run-tests status
+	local k=$1 passes=() expect=() run=run-tests settings status anew
 	shift
 
 	if [[ ! -e $ksync_build/$k/ksync.ko ]]; then
@@ -85,12 +122,13 @@ selftests_in_guest()
 		shift
 	done
 	[[ $k != debug-* ]] || run="run-debug"
+	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-6} guest_settings)
 	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
 		--log "$log/$k-kernel.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
-		-- env KSYNC_CI=1 "KSYNC_TEST_TIMEOUT=${KSYNC_TEST_TIMEOUT:-}" \
-		"KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-10}" \
+		-- env KSYNC_CI=1 "KSYNC_DEEP=${KSYNC_DEEP:-}" \
+		"${settings[@]}" \
 		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
 		tee "$log/$k.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
@@ -98,7 +136,9 @@ selftests_in_guest()
 	status=${PIPESTATUS[0]}
 	# The tests have told their own failures; 125 is about the guest.
 	if [[ $status -ne 125 ]]; then
-		result PASS "$k" guest "clean kernel log, module unloads"
+		anew=$(grep -c 'starting anew' "$log/$k-vm.log" || true)
+		[[ $anew -eq 0 ]] || anew="; started anew: $anew, see $log/$k-vm.log"
+		result PASS "$k" guest "clean kernel log, module unloads${anew#0}"
 	else
 		result FAIL "$k" guest
 		show "$log/$k-vm.log"

@@ -40,6 +40,7 @@
 #define _UAPI_LINUX_KSYNC_H
 
 #include <linux/ioctl.h>
+#include <linux/ksync_cell.h>
 #include <linux/types.h>
 
 #define KSYNC_ABI_VERSION	1
@@ -76,164 +77,6 @@ enum ksync_primitive_type {
 #define KSYNC_F_RECURSIVE	(1U << 1)
 #define KSYNC_F_FIFO		(1U << 2)
 #define KSYNC_F_TRACKED		(1U << 3)
-
-/*
- * Cells: the state of one primitive, 64 bytes. Both backends of the library
- * and the kernel work on these words with atomic operations only.
- *
- * The first word decides everything; the rest is accounting. It is 64 bits
- * wide; the halves are named so that 32-bit operations can be used on them.
- */
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define KSYNC_CELL_HALVES(low, high)	__u32 high; __u32 low
-#else
-#define KSYNC_CELL_HALVES(low, high)	__u32 low; __u32 high
-#endif
-
-/*
- * mutex, rwlock: state
- *
- *   bits 0-29   id of the exclusive holder, 0 when there is none
- *   bit  30     LOST: not recoverable. Set by the unlock of an inconsistent
- *               lock; the holder field is 0; never cleared
- *   bit  31     DEAD: an exclusive holder died. Set by whoever finds it dead,
- *               cleared by the consistent operation of an exclusive holder
- *   bits 32-61  rwlock: counted read holds. Nonzero only while bits 0-29 are 0
- *   bit  62     rwlock: a writer waits, new readers queue. Set and cleared by
- *               whoever owns the queue
- *   bit  63     somebody waits: who frees the lock must look at the queue. Set
- *               before the waiter looks at the other bits for the last time,
- *               cleared with the queue empty and locked
- */
-#define KSYNC_LOCK_ID		0x000000003fffffffULL
-#define KSYNC_LOCK_LOST		(1ULL << 30)
-#define KSYNC_LOCK_DEAD		(1ULL << 31)
-#define KSYNC_LOCK_READER	(1ULL << 32)
-#define KSYNC_LOCK_READERS	0x3fffffff00000000ULL
-#define KSYNC_LOCK_WRITER_WAITS	(1ULL << 62)
-#define KSYNC_LOCK_WAITERS	(1ULL << 63)
-
-/**
- * struct ksync_lock_cell - mutex and rwlock
- * @state: see above
- * @owner: low half of @state
- * @ctl: high half of @state
- * @token: exclusive acquisitions so far; grows by one with each and is
- *         written by the exclusive holder only (a fencing token)
- * @since: CLOCK_MONOTONIC, coarse, of the last acquisition, in ns
- * @shared: rwlock: read acquisitions so far
- * @depth: recursive mutex: locks beyond the first; written by the holder only
- * @contended: acquisitions that had to wait
- * @deaths: holders that died
- * @reserved: zero
- */
-struct ksync_lock_cell {
-	union {
-		__u64 state __attribute__((aligned(8)));
-		struct { KSYNC_CELL_HALVES(owner, ctl); };
-	};
-	__u64 token;
-	__u64 since;
-	__u64 shared;
-	__u32 depth;
-	__u32 contended;
-	__u32 deaths;
-	__u32 reserved[5];
-};
-
-/*
- * waitgroup: state
- *
- *   bits 0-30   count of members
- *   bit  31     somebody waits for the present round. Cleared with the count
- *   bits 32-62  number of the round. Grows (and wraps) when the count reaches
- *               zero, so with a count of zero it is that of the next round
- *   bit  63     LOSS: the present round, or with a count of zero the last one,
- *               lost members by death. Cleared when a round begins
- */
-#define KSYNC_WG_COUNT		0x000000007fffffffULL
-#define KSYNC_WG_WAITERS	(1ULL << 31)
-#define KSYNC_WG_ROUND		0x7fffffff00000000ULL
-#define KSYNC_WG_ROUND_ONE	(1ULL << 32)
-#define KSYNC_WG_LOSS		(1ULL << 63)
-
-/**
- * struct ksync_waitgroup_cell - waitgroup
- * @state: see above
- * @count: low half of @state
- * @round: high half of @state
- * @lost: members that the round which LOSS speaks of has lost
- * @deaths: members lost in all rounds
- * @waits: waits that had to sleep
- * @bound: members of the present round that are tied to a process
- * @lost_before: as @lost, of the round before that
- * @reserved: zero
- */
-struct ksync_waitgroup_cell {
-	union {
-		__u64 state __attribute__((aligned(8)));
-		struct { KSYNC_CELL_HALVES(count, round); };
-	};
-	__u32 lost;
-	__u32 deaths;
-	__u64 waits;
-	__u32 bound;
-	__u32 lost_before;
-	__u32 reserved[8];
-};
-
-/*
- * semaphore: state
- *
- *   bits 0-30   free permits
- *   bit  31     zero
- *   bits 32-62  maximum
- *   bit  63     somebody waits: newcomers queue, who releases looks at the
- *               queue
- */
-#define KSYNC_SEM_VALUE		0x000000007fffffffULL
-#define KSYNC_SEM_MAX		0x7fffffff00000000ULL
-#define KSYNC_SEM_MAX_SHIFT	32
-#define KSYNC_SEM_WAITERS	(1ULL << 63)
-
-/**
- * struct ksync_sem_cell - semaphore
- * @state: see above
- * @value: low half of @state
- * @max: high half of @state
- * @acquired: successful acquisitions so far
- * @contended: acquisitions that had to wait
- * @deaths: tracked: processes that died holding permits
- * @lost: tracked: permits given back for the dead
- * @reserved: zero
- */
-struct ksync_sem_cell {
-	union {
-		__u64 state __attribute__((aligned(8)));
-		struct { KSYNC_CELL_HALVES(value, max); };
-	};
-	__u64 acquired;
-	__u32 contended;
-	__u32 deaths;
-	__u32 lost;
-	__u32 reserved[9];
-};
-
-/**
- * union ksync_cell - any primitive
- * @state: the deciding word
- * @lock: mutex, rwlock
- * @waitgroup: waitgroup
- * @sem: semaphore
- * @size: holds the size
- */
-union ksync_cell {
-	__u64 state;
-	struct ksync_lock_cell lock;
-	struct ksync_waitgroup_cell waitgroup;
-	struct ksync_sem_cell sem;
-	__u8 size[64];
-};
 
 /**
  * struct ksync_create_args - KSYNC_IOC_DEV_CREATE: an object without a name
@@ -407,10 +250,17 @@ struct ksync_query_args {
 	struct ksync_primitive_status status;
 };
 
+/*
+ * Commands on a mutex and the exclusive side of an rwlock: the hold stands in
+ * the caller's line (struct ksync_line), from before the command, and the
+ * kernel need not note it. EINVAL for guarded objects, and when it is not there.
+ */
+#define KSYNC_LOCK_IN_LINE	(1U << 0)
+
 /**
  * struct ksync_index_args - commands that name a primitive and never wait
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: KSYNC_LOCK_IN_LINE where it has a meaning, otherwise zero
  */
 struct ksync_index_args {
 	__u32 index;
@@ -420,7 +270,7 @@ struct ksync_index_args {
 /**
  * struct ksync_lock_args - waiting for a mutex or an rwlock
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: KSYNC_LOCK_IN_LINE or zero
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
  */
 struct ksync_lock_args {
@@ -484,6 +334,33 @@ struct ksync_waitgroup_bind_args {
 	__s32 pidfd;
 };
 
+/**
+ * struct ksync_thread_args - KSYNC_IOC_DEV_THREAD: a line for the caller
+ * @id: out: the calling thread's id
+ * @offset: out: where its line is in the process's lines, in bytes
+ *
+ * The lines are mapped from /dev/ksync: MAP_SHARED, offset 0, up to
+ * KSYNC_LINES_SIZE, once for each open file (EBUSY). They are those of the
+ * process whatever descriptor it uses, and stay mapped when that is closed. A
+ * child made by fork does not inherit the mapping. A thread keeps its line until
+ * it ends or calls execve. ENOSPC: all lines are taken.
+ */
+struct ksync_thread_args {
+	__u32 id;
+	__u32 offset;
+};
+
+/**
+ * struct ksync_slot_args - KSYNC_IOC_RWLOCK_SLOT: a reader's slot for the caller
+ * @nr: out: number of the slot
+ *
+ * The thread keeps it until it ends or calls execve, or the object goes. ENOSPC:
+ * all slots are taken. EINVAL: guarded objects have none.
+ */
+struct ksync_slot_args {
+	__u32 nr;
+};
+
 #define KSYNC_IOC_MAGIC	0xD7
 
 /* On /dev/ksync. */
@@ -493,10 +370,13 @@ struct ksync_waitgroup_bind_args {
 #define KSYNC_IOC_DEV_UNLINK	_IOW(KSYNC_IOC_MAGIC, 0x03, struct ksync_unlink_args)
 #define KSYNC_IOC_DEV_QUERY	_IOWR(KSYNC_IOC_MAGIC, 0x04, struct ksync_query_args)
 #define KSYNC_IOC_DEV_LIST	_IOWR(KSYNC_IOC_MAGIC, 0x05, struct ksync_query_args)
+#define KSYNC_IOC_DEV_THREAD	_IOR(KSYNC_IOC_MAGIC, 0x09, struct ksync_thread_args)
 
 /* On every object. */
 #define KSYNC_IOC_OBJ_INFO	_IOR(KSYNC_IOC_MAGIC, 0x10, struct ksync_object_info)
 #define KSYNC_IOC_OBJ_STATUS	_IOWR(KSYNC_IOC_MAGIC, 0x11, struct ksync_primitive_status)
+/* Something was freed in user space: whoever waits may go on. */
+#define KSYNC_IOC_OBJ_WAKE	_IOW(KSYNC_IOC_MAGIC, 0x14, struct ksync_index_args)
 
 #define KSYNC_IOC_MUTEX_LOCK	_IOW(KSYNC_IOC_MAGIC, 0x20, struct ksync_lock_args)
 #define KSYNC_IOC_MUTEX_TRYLOCK	_IOW(KSYNC_IOC_MAGIC, 0x21, struct ksync_index_args)
@@ -511,6 +391,7 @@ struct ksync_waitgroup_bind_args {
 #define KSYNC_IOC_RWLOCK_DOWNGRADE _IOW(KSYNC_IOC_MAGIC, 0x35, struct ksync_index_args)
 #define KSYNC_IOC_RWLOCK_UPGRADE _IOW(KSYNC_IOC_MAGIC, 0x36, struct ksync_index_args)
 #define KSYNC_IOC_RWLOCK_CONSISTENT _IOW(KSYNC_IOC_MAGIC, 0x37, struct ksync_index_args)
+#define KSYNC_IOC_RWLOCK_SLOT	_IOR(KSYNC_IOC_MAGIC, 0x38, struct ksync_slot_args)
 
 #define KSYNC_IOC_WAITGROUP_ADD	_IOW(KSYNC_IOC_MAGIC, 0x40, struct ksync_waitgroup_add_args)
 #define KSYNC_IOC_WAITGROUP_WAIT _IOWR(KSYNC_IOC_MAGIC, 0x41, struct ksync_waitgroup_wait_args)

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The kernel backend: threads that take the fast path.
+ *
+ * The kernel gives each thread an id, and a line in memory that both see, where
+ * the thread notes what it is engaged in: that is how the kernel knows what to
+ * pass on when the thread dies. A thread asks once, at its first use. Where it
+ * gets no line (no memory, too many threads), everything goes by ioctl.
+ *
+ * A child of fork is another process and must not touch what its parent's
+ * thread remembers. A page that the kernel wipes at fork tells it so, also when
+ * the child was made behind the C library's back.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "backend_kernel.h"
+
+static_assert(sizeof(struct ksync_line) == 128, "lines");
+static_assert(KSYNC_LINES * sizeof(struct ksync_line) == KSYNC_LINES_SIZE,
+	      "lines");
+
+/* Nobody's generation is that, so nobody thinks that it has a line. */
+static uint64_t no_generation = UINT64_MAX;
+
+uint64_t *kk_generation = &no_generation;
+__thread struct kk_self kk_self KK_TLS;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void *lines;		/* lock: this process's, or NULL */
+static uint64_t generation;	/* lock: the last one given out */
+
+/* A page whose content a child does not inherit, or NULL. */
+static uint64_t *wiped_page(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (madvise(p, size, MADV_WIPEONFORK)) {
+		munmap(p, size);
+		return NULL;
+	}
+	return p;
+}
+
+/* This process's lines are mapped, of which its threads get theirs. */
+static bool process_ready(int fd)
+{
+	uint64_t *page = kk_generation;
+	void *p;
+
+	if (page != &no_generation && *page && lines)
+		return true;
+	if (page == &no_generation) {
+		page = wiped_page();
+		if (!page)
+			return false;
+	}
+	p = mmap(NULL, KSYNC_LINES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		 fd, 0);
+	if (p != MAP_FAILED)
+		lines = p;
+	else
+		lines = NULL;
+	/* After a fork, what threads remember is another process's. */
+	__atomic_store_n(page, ++generation, __ATOMIC_RELAXED);
+	__atomic_store_n(&kk_generation, page, __ATOMIC_RELEASE);
+	return lines;
+}
+
+static void get_line(int fd)
+{
+	struct ksync_thread_args args;
+
+	memset(&args, 0, sizeof(args));
+	if (!process_ready(fd) ||
+	    ksync_kernel_command(fd, KSYNC_IOC_DEV_THREAD, &args))
+		return;
+	kk_self.line = (struct ksync_line *)((char *)lines + args.offset);
+	kk_self.id = args.id;
+}
+
+/*
+ * The calling thread has no line, or had it as another process. Gives it one
+ * if that is possible; kk_self.line is NULL if not, until the next fork.
+ */
+void kk_self_init(void)
+{
+	int saved = errno, fd;
+
+	memset(&kk_self, 0, sizeof(kk_self));
+	/*
+	 * Others are at it, or were, in the process that this was cloned from
+	 * without its handlers of fork: not this time.
+	 */
+	if (pthread_mutex_trylock(&lock))
+		return;
+	fd = ksync_kernel_device_open();
+	if (fd >= 0) {
+		get_line(fd);
+		close(fd);
+	}
+	kk_self.generation = *kk_generation;
+	pthread_mutex_unlock(&lock);
+	errno = saved;
+}
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+static void init_once(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+/* Before the first object that can be mapped. */
+void kk_process_init(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, init_once);
+}
