@@ -17,7 +17,8 @@
  *
  * If the barrier reaches the left side before its load, that load sees theirs;
  * if after, the store is visible before they load. So at least one side sees
- * the other, as with a full fence on both.
+ * the other, as with a full fence on both. models/asymmetric.pml checks it, with
+ * deaths in between.
  */
 #ifndef KSYNC_FAST_H
 #define KSYNC_FAST_H

@@ -99,8 +99,9 @@ static void open_scene(struct scene *s)
 		s->seat[i] = type->ops ? type->ops->at(s->object, i) :
 					 s->object;
 	s->seats_used = 0;
-	check(s, !actor_begin(&s->keeper, ACTOR_PROCESS) &&
-		 !actor_begin(&s->mate, ACTOR_PROCESS), "no actors");
+	err = actor_begin(&s->keeper, ACTOR_PROCESS) ?:
+	      actor_begin(&s->mate, ACTOR_PROCESS);
+	check(s, !err, "no actors: %s", strerror(-err));
 }
 
 static void close_scene(struct scene *s)
@@ -407,13 +408,12 @@ static void stop_everywhere(struct scene *s, uint64_t stride)
 static void stop_somewhere(struct scene *s)
 {
 	uint64_t until = now_ns() + rounds_ns() / 2;
-	uint64_t place = next_random(&s->random);
+	uint32_t place = next_random(&s->random);
 	unsigned int i;
 
 	for (i = 0; i < 4 || now_ns() < until; i++) {
-		place += 0x9e3779b97f4a7c15;	/* 2^64 / golden ratio */
-		if (!stop_at(s, (unsigned __int128)place * (s->longest + 1) >>
-			     64, true))
+		place += 0x9e3779b9;	/* 2^32 / golden ratio */
+		if (!stop_at(s, place * (s->longest + 1) >> 32, true))
 			return;
 	}
 }
