@@ -17,7 +17,8 @@
  *
  * If the barrier reaches the left side before its load, that load sees theirs;
  * if after, the store is visible before they load. So at least one side sees
- * the other, as with a full fence on both.
+ * the other, as with a full fence on both. models/asymmetric.pml checks it, with
+ * deaths in between.
  */
 #ifndef KSYNC_FAST_H
 #define KSYNC_FAST_H
@@ -391,7 +392,7 @@ static inline bool ksync_fast_rwlock_read_fenced(ksync_fast_ptr f,
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Acquire: what the last writer did. */
 	if (__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
-	    KSYNC_FAST_FENCED && !ksync_fast_calm(cell, &hold->round)) {
+	    KSYNC_LOCK_FENCED && !ksync_fast_calm(cell, &hold->round)) {
 		ksync_fast_has_read(hold);
 		return true;
 	}

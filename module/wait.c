@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The only place that sleeps.
+ * The only place that sleeps. models/common.pml has it step by step: an inline
+ * of the model is the function of that name here, and so in the types' models.
  *
  * Lock order: a process's lock (owner.h), then one bucket's lock. Nothing is
  * taken inside a bucket's lock, but inside that of a condition the one of a
@@ -159,8 +160,8 @@ void ksync_wake_all(struct ksync_wake *wake)
 
 /*
  * A thread whose wait a signal handler interrupts comes back by the restart of
- * its system call, and takes its old place. Handlers that never come back
- * leave a place that nobody takes.
+ * its system call, and takes its old place. Who jumps out of a handler leaves a
+ * place that its next wait for the same primitive takes.
  */
 static void ksync_place_take(struct ksync_queue *q, struct ksync_waiter *w,
 			     struct ksync_thread *thread)
@@ -173,7 +174,30 @@ static void ksync_place_take(struct ksync_queue *q, struct ksync_waiter *w,
 	} else {
 		w->seq = ++q->bucket->seq;
 		w->since = ktime_get_ns();
+		if (q->obj->ops->join)
+			q->obj->ops->join(q, w);
 	}
+	if (thread)
+		thread->place.object = 0;
+}
+
+/* The round that the caller's interrupted wait had joined; false: none was. */
+bool ksync_place_round(struct ksync_queue *q, enum ksync_want want, u32 *round)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+
+	if (!thread || thread->place.object != q->obj->id ||
+	    thread->place.index != q->index || thread->place.want != want)
+		return false;
+	*round = thread->place.round;
+	return true;
+}
+
+/* The interrupted wait is over, without having come to the queue again. */
+void ksync_place_drop(void)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+
 	if (thread)
 		thread->place.object = 0;
 }
@@ -302,8 +326,10 @@ int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
 	if (deadline != KSYNC_DEADLINE_NONE) {
 		when = ksync_deadline(deadline);
 		expires = &when;
-		if (ktime_get() >= when)
+		if (ktime_get() >= when) {
+			ksync_place_drop();
 			return -ETIMEDOUT;
+		}
 	}
 	if (IS_ERR(thread))
 		thread = NULL;

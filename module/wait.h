@@ -99,6 +99,8 @@ void ksync_wake_all(struct ksync_wake *wake);
 u32 ksync_count_waiters(struct ksync_queue *q, enum ksync_want want);
 
 int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline);
+bool ksync_place_round(struct ksync_queue *q, enum ksync_want want, u32 *round);
+void ksync_place_drop(void);
 
 /* The steps of a wait, for one that has more of them: see cond.c. */
 void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);

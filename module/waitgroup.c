@@ -2,6 +2,8 @@
 /*
  * Wait group. wg_word.h has the rounds.
  *
+ * models/waitgroup.pml checks this.
+ *
  * Members may be tied to processes. The ties are holds of the process and name
  * the round, so that what is left of a tie when its round has ended cannot
  * count down the next one.
@@ -14,6 +16,9 @@
 #include "owner.h"
 #include "wg_word.h"
 #include "word.h"
+
+/* Not a number of a round: those have 31 bits. */
+#define WAITGROUP_NO_ROUND	U32_MAX
 
 /* How many members a round that has ended lost, if that is still known. */
 static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
@@ -120,21 +125,40 @@ int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 	return ret;
 }
 
-/* The count is zero: the outcome of the last round. -EAGAIN if it is not. */
-static int waitgroup_wait_none(struct ksync_queue *q, u32 *round, u32 *lost)
+/* The round that whoever comes now waits for: with no member, the last one. */
+static u32 waitgroup_current(u64 word)
 {
-	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	return wg_word_round(wg_word_count(word) ? word :
+			     word - KSYNC_WG_ROUND_ONE);
+}
+
+/*
+ * With the queue locked, and not before: a round read earlier may be long over,
+ * its losses forgotten, and later rounds ahead in the queue.
+ */
+static void waitgroup_join(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	if (w->round == WAITGROUP_NO_ROUND)
+		w->round = waitgroup_current(ksync_cell_read(q->cell));
+}
+
+/* There is nothing to wait for: the outcome. -EAGAIN if there is. */
+static int waitgroup_over(struct ksync_queue *q, struct ksync_waiter *w)
+{
 	u64 word = ksync_cell_read(q->cell);
+	u32 round = w->round;
 	int ret = -EAGAIN;
 
-	if (!(word & (KSYNC_WG_COUNT | KSYNC_WG_LOSS)))
+	if (round == WAITGROUP_NO_ROUND &&
+	    !(word & (KSYNC_WG_COUNT | KSYNC_WG_LOSS)))
 		return 0;
 	ksync_queue_lock(q);
 	word = ksync_cell_read(q->cell);
-	*round = wg_word_round(word);
-	if (!wg_word_count(word)) {
-		*lost = word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
-		ret = *lost ? -EOWNERDEAD : 0;
+	if (round == WAITGROUP_NO_ROUND)
+		round = waitgroup_current(word);
+	if (round != wg_word_round(word)) {
+		w->lost = waitgroup_lost(&q->cell->waitgroup, word, round);
+		ret = w->lost ? -EOWNERDEAD : 0;
 	}
 	ksync_queue_unlock(q);
 	return ret;
@@ -145,6 +169,7 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 	struct ksync_waiter w = { .want = KSYNC_WANT_SHARED };
 	struct ksync_waitgroup_wait_args *a = args;
 	struct ksync_queue q;
+	bool placed;
 	int ret;
 
 	if (a->flags || a->pad)
@@ -152,7 +177,13 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 	ret = ksync_queue_init(&q, obj, a->index);
 	if (ret)
 		return ret;
-	ret = waitgroup_wait_none(&q, &w.round, &w.lost);
+	/* After a signal, of the round that it joined. */
+	placed = ksync_place_round(&q, w.want, &w.round);
+	if (!placed)
+		w.round = WAITGROUP_NO_ROUND;
+	ret = waitgroup_over(&q, &w);
+	if (placed && ret != -EAGAIN)
+		ksync_place_drop();
 	if (ret == -EAGAIN) {
 		ret = ksync_wait(&q, &w, a->deadline);
 		if (ksync_changed(ret))
@@ -280,6 +311,7 @@ const struct ksync_ops ksync_waitgroup_ops = {
 	.id = KSYNC_TYPE_WAITGROUP,
 	.flags = KSYNC_F_GUARDED,
 	.mappable = true,
+	.join = waitgroup_join,
 	.advance = waitgroup_advance,
 	.drop = waitgroup_drop,
 	.status = waitgroup_status,

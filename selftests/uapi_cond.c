@@ -216,7 +216,9 @@ TEST_F(cond, timeout_race)
 		ASSERT_EQ(0, me(cond_broadcast(self->fd)));
 		ASSERT_EQ(0, me(mutex_unlock(self->m)));
 		ret = answer(&self->a);
-		ASSERT_TRUE(!ret || ret == -ETIMEDOUT);
+		ASSERT_TRUE(!ret || ret == -ETIMEDOUT) {
+			TH_LOG("round %d: %d", i, ret);
+		}
 		timeouts += ret == -ETIMEDOUT;
 		ASSERT_EQ(0, answer(&self->b));
 		ASSERT_TRUE(is_queued(self->fd, 0, 0, 0));
