@@ -20,7 +20,7 @@
 /* Where every read is a system call there is less to see, and it takes longer. */
 static int writes(void)
 {
-	return strcmp(ksync_backend(), "futex") ? 40 : 400;
+	return strcmp(ksync_backend(), "futex") ? 40 : 200;
 }
 
 /* Two that are the same whenever nobody writes, each in its own cache line. */
