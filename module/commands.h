@@ -34,6 +34,8 @@ static inline int ksync_copy_args(void *args, size_t size, unsigned int cmd,
 		return copy_from_user(args, user, 8) ? -EFAULT : 0;
 	case 16:
 		return copy_from_user(args, user, 16) ? -EFAULT : 0;
+	case 24:
+		return copy_from_user(args, user, 24) ? -EFAULT : 0;
 	default:
 		return copy_from_user(args, user, size) ? -EFAULT : 0;
 	}
@@ -47,6 +49,18 @@ static inline int ksync_queue_args(struct ksync_queue *q,
 	if (args->flags)
 		return -EINVAL;
 	return ksync_queue_init(q, obj, args->index);
+}
+
+/* Likewise, for commands that wait. Afterwards: ksync_limit_put(). */
+static inline int ksync_lock_limit(struct ksync_queue *q,
+				   struct ksync_object *obj,
+				   struct ksync_limit *limit,
+				   const struct ksync_lock_args *a)
+{
+	int ret = ksync_queue_init(q, obj, a->index);
+
+	return ret ?: ksync_limit_get(limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
 }
 
 /* Accounting of an exclusive acquisition, by its holder. */
@@ -83,5 +97,10 @@ int ksync_sem_acquire(struct ksync_object *obj, void *args);
 int ksync_sem_tryacquire(struct ksync_object *obj, void *args);
 int ksync_sem_release(struct ksync_object *obj, void *args);
 int ksync_sem_resize(struct ksync_object *obj, void *args);
+
+int ksync_event_set(struct ksync_object *obj, void *args);
+int ksync_event_reset(struct ksync_object *obj, void *args);
+int ksync_event_wait(struct ksync_object *obj, void *args);
+int ksync_event_set_parent(struct ksync_object *obj, void *args);
 
 #endif /* KSYNC_COMMANDS_H */

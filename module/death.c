@@ -27,6 +27,7 @@
 #include "compat.h"
 #include "object.h"
 #include "owner.h"
+#include "ticket.h"
 #include "trace.h"
 
 /*
@@ -66,6 +67,7 @@ static void ksync_thread_die(struct callback_head *work)
 		container_of(work, struct ksync_thread, work);
 	struct rb_node *node;
 
+	ksync_tickets_thread_die(thread);
 	while ((node = rb_first(&thread->holds))) {
 		struct ksync_hold *hold =
 			rb_entry(node, struct ksync_hold, node);

@@ -13,6 +13,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "many.h"
 #include "owner.h"
 #include "word.h"
 
@@ -37,17 +38,11 @@ static void mutex_sync(struct ksync_queue *q)
 static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
 	struct ksync_waiter *w;
-	u64 word;
-	int ret;
 
 	mutex_sync(q);
-	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE))) {
-		ret = ksync_update(q->cell, word,
-				   lock_word_acquire(&word, w->id, true, true));
-		if (ret == -EBUSY)
+	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE)))
+		if (!ksync_admit(q, w, wake))
 			return;
-		ksync_grant(q, w, ret, wake);
-	}
 	mutex_sync(q);
 }
 
@@ -73,13 +68,17 @@ static int mutex_spin(struct ksync_queue *q, u32 id)
 	}
 }
 
-/* The caller holds it already: the outcome. */
-static int mutex_relock(struct ksync_queue *q, bool try)
+/*
+ * The caller has it already: the outcome. Without a hold, it is kept for the
+ * caller by a request of its own, which was not claimed yet.
+ */
+static int mutex_relock(struct ksync_queue *q, struct ksync_hold *hold,
+			bool try)
 {
 	struct ksync_lock_cell *cell = &q->cell->lock;
 	u32 depth = READ_ONCE(cell->depth);
 
-	if (!(q->obj->flags & KSYNC_F_RECURSIVE))
+	if (!(q->obj->flags & KSYNC_F_RECURSIVE) || !hold)
 		return try ? -EBUSY : -EDEADLK;
 	if (depth == U32_MAX)
 		return -EOVERFLOW;
@@ -88,15 +87,17 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 }
 
 /* Somebody else has it: the road on which time does not matter. */
-static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
+static noinline int mutex_wait(struct ksync_queue *q, u32 id,
+			       struct ksync_limit *limit)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
 	int ret = mutex_spin(q, id);
 
-	return ret == -EBUSY ? ksync_wait(q, &w, deadline) : ret;
+	return ret == -EBUSY ? ksync_wait_limit(q, &w, limit) : ret;
 }
 
-static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
+static int mutex_take(struct ksync_queue *q, struct ksync_limit *limit,
+		      bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -107,7 +108,8 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	if (lock_word_id(ksync_cell_read(q->cell)) == thread->id)
-		return mutex_relock(q, try);
+		return mutex_relock(q, ksync_thread_hold(thread, q->obj->id,
+							 q->index), try);
 	hold = ksync_hold_spare(thread);
 	if (!hold)
 		return -ENOMEM;
@@ -116,7 +118,7 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try)
 			   lock_word_acquire(&word, thread->id, false,
 					     mutex_in_order(q->obj)));
 	if (ret == -EBUSY && !try) {
-		ret = mutex_wait(q, thread->id, deadline);
+		ret = mutex_wait(q, thread->id, limit);
 		waited = true;
 	}
 	if (!ksync_changed(ret)) {
@@ -144,11 +146,12 @@ static int mutex_give_queue(struct ksync_queue *q, u32 id)
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
-	hand_over = w && (mutex_in_order(q->obj) ||
-			  ktime_get_ns() - w->since >= KSYNC_STARVING);
+	hand_over = w && !ksync_passive(w) &&
+		    (mutex_in_order(q->obj) ||
+		     ktime_get_ns() - w->since >= KSYNC_STARVING);
 	ret = ksync_update(q->cell, word,
 			   lock_word_release(&word, id, hand_over ? w->id : 0));
-	if (!ret && (word & KSYNC_LOCK_LOST)) {
+	if (!ret && ((word & KSYNC_LOCK_LOST) || (w && ksync_passive(w)))) {
 		mutex_advance(q, &wake);
 	} else if (!ret && hand_over) {
 		ksync_grant(q, w, 0, &wake);
@@ -196,12 +199,16 @@ int ksync_mutex_unlock(struct ksync_object *obj, void *args)
 
 int ksync_mutex_lock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: mutex_take(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = mutex_take(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_mutex_trylock(struct ksync_object *obj, void *args)
@@ -210,7 +217,7 @@ int ksync_mutex_trylock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: mutex_take(&q, 0, true);
+	return ret ?: mutex_take(&q, NULL, true);
 }
 
 int ksync_lock_consistent(struct ksync_object *obj, void *args)
@@ -229,6 +236,69 @@ int ksync_lock_consistent(struct ksync_object *obj, void *args)
 			    lock_word_consistent(&word, thread->id));
 }
 
+static int mutex_take_for(struct ksync_queue *q, struct ksync_waiter *w,
+			  bool queued)
+{
+	u64 word;
+
+	if (w->again)
+		return READ_ONCE(q->cell->lock.depth) == U32_MAX ?
+		       -EOVERFLOW : 0;
+	return ksync_update(q->cell, word,
+			    lock_word_acquire(&word, w->id, queued,
+					      mutex_in_order(q->obj)));
+}
+
+static void mutex_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	struct ksync_wake wake;
+	u64 word;
+
+	if (w->again ||
+	    ksync_update(q->cell, word, lock_word_unacquire(&word, w->id)) ||
+	    !(word & KSYNC_LOCK_WAITERS))
+		return;
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	mutex_advance(q, &wake);
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+}
+
+static int mutex_prepare(struct ksync_request *r)
+{
+	struct ksync_queue *q = &r->q;
+
+	if (r->shared || r->w.count)
+		return -EINVAL;
+	r->w.want = KSYNC_WANT_EXCLUSIVE;
+	r->w.id = r->thread->id;
+	r->hold = ksync_thread_hold(r->thread, q->obj->id, q->index);
+	r->w.again = r->hold;
+	if (r->hold)
+		return q->obj->flags & KSYNC_F_RECURSIVE ? 0 : -EDEADLK;
+	if (lock_word_id(ksync_cell_read(q->cell)) == r->thread->id)
+		return -EDEADLK;
+	r->hold = ksync_hold_alloc();
+	return r->hold ? 0 : -ENOMEM;
+}
+
+static void mutex_settle(struct ksync_request *r, int ret)
+{
+	struct ksync_queue *q = &r->q;
+
+	if (!ksync_changed(ret)) {
+		if (!r->w.again)
+			ksync_hold_unuse(r->thread, r->hold);
+	} else if (r->w.again) {
+		WRITE_ONCE(q->cell->lock.depth, q->cell->lock.depth + 1);
+	} else {
+		ksync_hold_insert(&r->thread->holds, r->hold, q->obj->id,
+				  q->index, KSYNC_HOLD_EXCLUSIVE);
+		ksync_lock_taken(q, r->waited);
+	}
+}
+
 /* The holder died: the oldest waiter has it now, and is told. */
 static void mutex_drop(struct ksync_queue *q, u32 id,
 		       const struct ksync_hold *hold)
@@ -240,13 +310,15 @@ static void mutex_drop(struct ksync_queue *q, u32 id,
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
+	if (w && ksync_passive(w))
+		w = NULL;
 	WRITE_ONCE(q->cell->lock.depth, 0);
 	if (!ksync_update(q->cell, word,
 			  lock_word_die(&word, id, w ? w->id : 0))) {
 		WRITE_ONCE(q->cell->lock.deaths, q->cell->lock.deaths + 1);
 		if (w)
 			ksync_grant(q, w, -EOWNERDEAD, &wake);
-		mutex_sync(q);
+		mutex_advance(q, &wake);
 	}
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
@@ -263,6 +335,10 @@ const struct ksync_ops ksync_mutex_ops = {
 	.id = KSYNC_TYPE_MUTEX,
 	.flags = KSYNC_F_GUARDED | KSYNC_F_RECURSIVE | KSYNC_F_FIFO,
 	.advance = mutex_advance,
+	.take = mutex_take_for,
+	.untake = mutex_untake,
+	.prepare = mutex_prepare,
+	.settle = mutex_settle,
 	.drop = mutex_drop,
 	.status = mutex_status,
 };

@@ -16,6 +16,7 @@
 #include <linux/xarray.h>
 
 #include "object.h"
+#include "ticket.h"
 
 #define KSYNC_BUCKETS_MAX 256
 
@@ -29,6 +30,7 @@ static const struct ksync_ops *const ksync_all_ops[] = {
 	&ksync_rwlock_ops,
 	&ksync_waitgroup_ops,
 	&ksync_sem_ops,
+	&ksync_event_ops,
 };
 
 const struct ksync_ops *ksync_ops_by_id(u32 id)
@@ -47,6 +49,8 @@ int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
 {
 	if (!ops || (flags & ~ops->flags) || !nr || nr > KSYNC_NR_MAX)
 		return -EINVAL;
+	if (ops->id == KSYNC_TYPE_EVENT)
+		return value > 1 || max ? -EINVAL : 0;
 	if (ops->id != KSYNC_TYPE_SEM)
 		return value || max ? -EINVAL : 0;
 	return !max || max > KSYNC_COUNT_MAX || value > max ? -EINVAL : 0;
@@ -92,6 +96,8 @@ struct ksync_object *ksync_object_alloc(const struct ksync_ops *ops,
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&obj->ref, 1);
+	init_waitqueue_head(&obj->poll);
+	xa_init_flags(&obj->ties, XA_FLAGS_ACCOUNT);
 	obj->ops = ops;
 	obj->flags = flags;
 	obj->nr = nr;
@@ -141,6 +147,25 @@ struct ksync_object *ksync_object_get_by_id(u64 id)
 	return obj;
 }
 
+/* With a reference; -EBADF, or -EINVAL if that is another kind of file. */
+struct ksync_object *ksync_object_get_by_fd(int fd)
+{
+	struct file *file = fget(fd);
+	struct ksync_object *obj;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &ksync_object_fops) {
+		obj = file->private_data;
+		/* The file has one, so that there is one to add to. */
+		refcount_inc(&obj->ref);
+	} else {
+		obj = ERR_PTR(-EINVAL);
+	}
+	fput(file);
+	return obj;
+}
+
 /* The next object after @cursor that was given a name, with a reference. */
 struct ksync_object *ksync_object_next_named(u64 cursor)
 {
@@ -168,6 +193,8 @@ void ksync_object_put(struct ksync_object *obj)
 	if (!refcount_dec_and_test(&obj->ref))
 		return;
 	ksync_name_drop(obj);
+	if (obj->ops->release)
+		obj->ops->release(obj);
 	xa_erase(&ksync_objects, obj->id);
 	ksync_object_free(obj);
 }
@@ -176,6 +203,7 @@ static int ksync_object_release(struct inode *inode, struct file *file)
 {
 	struct ksync_object *obj = file->private_data;
 
+	ksync_tickets_release(file);
 	atomic_dec(&obj->files);
 	ksync_object_put(obj);
 	return 0;
@@ -184,6 +212,7 @@ static int ksync_object_release(struct inode *inode, struct file *file)
 const struct file_operations ksync_object_fops = {
 	.owner = THIS_MODULE,
 	.release = ksync_object_release,
+	.poll = ksync_tickets_poll,
 	.unlocked_ioctl = ksync_object_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = ksync_object_show,

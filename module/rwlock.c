@@ -20,6 +20,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "many.h"
 #include "owner.h"
 #include "word.h"
 
@@ -33,22 +34,16 @@ static void rwlock_sync(struct ksync_queue *q)
 	ksync_update(q->cell, word, lock_word_waiters(&word, writers, any));
 }
 
-static bool rwlock_admit(struct ksync_queue *q, struct ksync_waiter *w,
-			 struct ksync_wake *wake)
+static int rwlock_take_for(struct ksync_queue *q, struct ksync_waiter *w,
+			   bool queued)
 {
 	u64 word;
-	int ret;
 
 	if (w->want == KSYNC_WANT_SHARED)
-		ret = ksync_update(q->cell, word,
-				   lock_word_read(&word, true));
-	else
-		ret = ksync_update(q->cell, word,
-				   lock_word_acquire(&word, w->id, true, true));
-	if (ret == -EBUSY)
-		return false;
-	ksync_grant(q, w, ret, wake);
-	return true;
+		return ksync_update(q->cell, word,
+				    lock_word_read(&word, queued || w->again));
+	return ksync_update(q->cell, word,
+			    lock_word_acquire(&word, w->id, queued, true));
 }
 
 /*
@@ -65,9 +60,9 @@ static void rwlock_admit_all(struct ksync_queue *q, bool readers_turn,
 		writer = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
 		reader = ksync_first(q, KSYNC_WANT_SHARED);
 		if (reader && (readers_turn || !writer)) {
-			if (!rwlock_admit(q, reader, wake))
+			if (!ksync_admit(q, reader, wake))
 				break;
-		} else if (!writer || !rwlock_admit(q, writer, wake)) {
+		} else if (!writer || !ksync_admit(q, writer, wake)) {
 			break;
 		}
 	}
@@ -91,11 +86,11 @@ static void rwlock_let_in(struct ksync_queue *q, bool readers_turn)
 }
 
 static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
-		       u64 deadline)
+		       struct ksync_limit *limit)
 {
 	struct ksync_waiter w = { .want = want, .id = id };
 
-	return ksync_wait(q, &w, deadline);
+	return ksync_wait_limit(q, &w, limit);
 }
 
 static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
@@ -114,7 +109,8 @@ static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
 	return ret;
 }
 
-static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
+static int rwlock_read(struct ksync_queue *q, struct ksync_limit *limit,
+		       bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -132,7 +128,7 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 
 	ret = ksync_update(q->cell, word, lock_word_read(&word, false));
 	if (ret == -EBUSY && !try) {
-		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, deadline);
+		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, limit);
 		if (ksync_changed(ret))
 			atomic_inc((atomic_t *)&q->cell->lock.contended);
 	}
@@ -146,7 +142,8 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	return ret;
 }
 
-static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
+static int rwlock_write(struct ksync_queue *q, struct ksync_limit *limit,
+			bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -165,8 +162,7 @@ static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
 	ret = ksync_update(q->cell, word,
 			   lock_word_acquire(&word, thread->id, false, true));
 	if (ret == -EBUSY && !try) {
-		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id,
-				  deadline);
+		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id, limit);
 		waited = true;
 	}
 	if (!ksync_changed(ret)) {
@@ -275,12 +271,16 @@ int ksync_rwlock_upgrade(struct ksync_object *obj, void *args)
 
 int ksync_rwlock_rdlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: rwlock_read(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = rwlock_read(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
@@ -289,17 +289,21 @@ int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: rwlock_read(&q, 0, true);
+	return ret ?: rwlock_read(&q, NULL, true);
 }
 
 int ksync_rwlock_wrlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: rwlock_write(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = rwlock_write(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
@@ -308,7 +312,62 @@ int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: rwlock_write(&q, 0, true);
+	return ret ?: rwlock_write(&q, NULL, true);
+}
+
+static void rwlock_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	bool reader = w->want == KSYNC_WANT_SHARED;
+	u64 word;
+	int ret;
+
+	if (reader)
+		ret = ksync_update(q->cell, word, lock_word_unread(&word, 1));
+	else
+		ret = ksync_update(q->cell, word,
+				   lock_word_unacquire(&word, w->id));
+	if (!ret && (word & KSYNC_LOCK_WAITERS))
+		rwlock_let_in(q, false);
+}
+
+static int rwlock_prepare(struct ksync_request *r)
+{
+	struct ksync_queue *q = &r->q;
+
+	if (r->w.count)
+		return -EINVAL;
+	r->w.want = r->shared ? KSYNC_WANT_SHARED : KSYNC_WANT_EXCLUSIVE;
+	r->w.id = r->thread->id;
+	r->hold = ksync_thread_hold(r->thread, q->obj->id, q->index);
+	r->w.again = r->hold;
+	if (r->hold)
+		return r->shared && r->hold->kind == KSYNC_HOLD_SHARED ?
+		       0 : -EDEADLK;
+	r->hold = ksync_hold_alloc();
+	return r->hold ? 0 : -ENOMEM;
+}
+
+static void rwlock_settle(struct ksync_request *r, int ret)
+{
+	struct ksync_queue *q = &r->q;
+
+	if (!ksync_changed(ret)) {
+		if (!r->w.again)
+			ksync_hold_unuse(r->thread, r->hold);
+		return;
+	}
+	if (r->w.again)
+		r->hold->count++;
+	else
+		ksync_hold_insert(&r->thread->holds, r->hold, q->obj->id,
+				  q->index, r->shared ? KSYNC_HOLD_SHARED :
+							KSYNC_HOLD_EXCLUSIVE);
+	if (!r->shared)
+		ksync_lock_taken(q, r->waited);
+	else
+		atomic64_inc((atomic64_t *)&q->cell->lock.shared);
+	if (r->shared && r->waited)
+		atomic_inc((atomic_t *)&q->cell->lock.contended);
 }
 
 static void rwlock_drop(struct ksync_queue *q, u32 id,
@@ -344,6 +403,10 @@ const struct ksync_ops ksync_rwlock_ops = {
 	.id = KSYNC_TYPE_RWLOCK,
 	.flags = KSYNC_F_GUARDED,
 	.advance = rwlock_advance,
+	.take = rwlock_take_for,
+	.untake = rwlock_untake,
+	.prepare = rwlock_prepare,
+	.settle = rwlock_settle,
 	.drop = rwlock_drop,
 	.status = rwlock_status,
 };

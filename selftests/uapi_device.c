@@ -36,6 +36,7 @@ static const struct kind {
 	{ "rwlock", KSYNC_TYPE_RWLOCK, KSYNC_F_GUARDED, 0 },
 	{ "waitgroup", KSYNC_TYPE_WAITGROUP, KSYNC_F_GUARDED, 0 },
 	{ "semaphore", KSYNC_TYPE_SEM, KSYNC_F_GUARDED | KSYNC_F_TRACKED, 7 },
+	{ "event", KSYNC_TYPE_EVENT, KSYNC_F_GUARDED | KSYNC_F_AUTO_RESET, 0 },
 };
 
 static int create_kind(int dev, const struct kind *k, __u32 flags, __u32 nr)
@@ -75,7 +76,7 @@ TEST_F(device, makes_every_kind_with_every_flag)
 	int fd;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		for (f = 0; f < 16; f++) {
+		for (f = 0; f < 32; f++) {
 			fd = create_kind(self->dev, &kinds[i], f, 5);
 			if (f & ~kinds[i].flags) {
 				EXPECT_EQ(-EINVAL, fd)
@@ -105,14 +106,14 @@ TEST_F(device, refuses_unknown_flags)
 	int bit;
 
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
-		for (bit = 4; bit < 32; bit++)
+		for (bit = 5; bit < 32; bit++)
 			EXPECT_EQ(-EINVAL, create_kind(self->dev, &kinds[i],
 						       1U << bit, 1));
 }
 
 TEST_F(device, refuses_unknown_types)
 {
-	static const __u32 types[] = { 0, 5, 255, 1U << 31, UINT32_MAX };
+	static const __u32 types[] = { 0, 9, 255, 1U << 31, UINT32_MAX };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++)

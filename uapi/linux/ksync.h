@@ -20,6 +20,7 @@
  *
  *   EBUSY           a try operation could not succeed now
  *   ETIMEDOUT       the deadline passed; nothing was acquired, nothing lost
+ *   ECANCELED       the cancel event was set; likewise
  *   EOWNERDEAD      acquired, but a previous exclusive holder died holding it
  *                   (wait group: the round ended, and members of it died)
  *   ENOTRECOVERABLE a dead holder's state was given up on
@@ -42,6 +43,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#include <linux/ksync_wait.h>
+
 #define KSYNC_ABI_VERSION	1
 
 #define KSYNC_NAME_MAX		128		/* bytes, with the final NUL */
@@ -56,12 +59,14 @@
  * @KSYNC_TYPE_RWLOCK: many readers or one writer, owned by threads
  * @KSYNC_TYPE_WAITGROUP: a count of members and the wait for it to reach zero
  * @KSYNC_TYPE_SEM: a weighted semaphore, first come first served
+ * @KSYNC_TYPE_EVENT: set or not, and the wait for it to be set
  */
 enum ksync_primitive_type {
 	KSYNC_TYPE_MUTEX	= 1,
 	KSYNC_TYPE_RWLOCK	= 2,
 	KSYNC_TYPE_WAITGROUP	= 3,
 	KSYNC_TYPE_SEM		= 4,
+	KSYNC_TYPE_EVENT	= 5,
 };
 
 /*
@@ -71,11 +76,13 @@ enum ksync_primitive_type {
  * RECURSIVE  mutex: the holder may lock again; as many unlocks give it back
  * FIFO       mutex: always handed over in order, no barging
  * TRACKED    semaphore: permits belong to the process that took them
+ * AUTO_RESET event: one wait takes it, and it is not set any more
  */
 #define KSYNC_F_GUARDED		(1U << 0)
 #define KSYNC_F_RECURSIVE	(1U << 1)
 #define KSYNC_F_FIFO		(1U << 2)
 #define KSYNC_F_TRACKED		(1U << 3)
+#define KSYNC_F_AUTO_RESET	(1U << 4)
 
 /*
  * Cells: the state of one primitive, 64 bytes. Both backends of the library
@@ -219,12 +226,45 @@ struct ksync_sem_cell {
 	__u32 reserved[9];
 };
 
+/*
+ * event: state
+ *
+ *   bit  0      set
+ *   bits 1-30   zero
+ *   bit  31     somebody waits, or an event is tied to this one: who sets or
+ *               resets it must do so with the queue locked
+ *   bits 32-63  changes so far: grows (and wraps) when the event becomes set
+ *               and with every reset, not when a wait takes it
+ */
+#define KSYNC_EVENT_SET		(1ULL << 0)
+#define KSYNC_EVENT_WAITERS	(1ULL << 31)
+#define KSYNC_EVENT_CHANGES	0xffffffff00000000ULL
+#define KSYNC_EVENT_CHANGE	(1ULL << 32)
+
+/**
+ * struct ksync_event_cell - event
+ * @state: see above
+ * @set: low half of @state
+ * @changes: high half of @state
+ * @waits: waits that had to sleep and were not in vain
+ * @reserved: zero
+ */
+struct ksync_event_cell {
+	union {
+		__u64 state __attribute__((aligned(8)));
+		struct { KSYNC_CELL_HALVES(set, changes); };
+	};
+	__u64 waits;
+	__u32 reserved[12];
+};
+
 /**
  * union ksync_cell - any primitive
  * @state: the deciding word
  * @lock: mutex, rwlock
  * @waitgroup: waitgroup
  * @sem: semaphore
+ * @event: event
  * @size: holds the size
  */
 union ksync_cell {
@@ -232,6 +272,7 @@ union ksync_cell {
 	struct ksync_lock_cell lock;
 	struct ksync_waitgroup_cell waitgroup;
 	struct ksync_sem_cell sem;
+	struct ksync_event_cell event;
 	__u8 size[64];
 };
 
@@ -240,7 +281,8 @@ union ksync_cell {
  * @type: in: enum ksync_primitive_type
  * @flags: in: KSYNC_F_*
  * @nr: in: primitives, 1 to KSYNC_NR_MAX
- * @value: in: semaphore: free permits at first; otherwise 0
+ * @value: in: semaphore: free permits at first; event: 1 if it is set at
+ *         first; otherwise 0
  * @max: in: semaphore: maximum, 1 to KSYNC_COUNT_MAX; otherwise 0
  * @fd: out: the object, close-on-exec
  */
@@ -358,17 +400,20 @@ struct ksync_object_info {
  * @holder_id: out: kernel's id of that thread; 0 when not held
  * @readers: out: rwlock: read holds
  * @value: out: mutex, rwlock: 1 when held exclusively; waitgroup: members;
- *         semaphore: free permits
+ *         semaphore: free permits; event: 1 when set
  * @max: out: semaphore: maximum
- * @waiters_exclusive: out: waiters for a mutex, a write lock or permits
- * @waiters_shared: out: waiters for a read lock or the end of a round
+ * @waiters_exclusive: out: waiters for a mutex, a write lock, permits or an
+ *                     event that one of them takes
+ * @waiters_shared: out: waiters for a read lock, the end of a round or an event
+ *                  that lets all go (those that it would cancel are among them)
  * @deaths: out: holders or members that died
  * @lost: out: waitgroup: members the round lost; semaphore: permits given back
  *        for the dead
  * @held_ns: out: for how long it has been held exclusively, in ns (coarse)
  * @token: out: mutex, rwlock: token of the present or last exclusive hold;
- *         waitgroup: number of the round
- * @acquisitions: out: successful acquisitions (waitgroup: waits that slept)
+ *         waitgroup: number of the round; event: changes
+ * @acquisitions: out: successful acquisitions (waitgroup, event: waits that
+ *                slept)
  * @contended: out: those that had to wait
  */
 struct ksync_primitive_status {
@@ -418,25 +463,32 @@ struct ksync_index_args {
 };
 
 /**
- * struct ksync_lock_args - waiting for a mutex or an rwlock
+ * struct ksync_lock_args - waiting for a mutex, an rwlock or an event
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: KSYNC_WAIT_CANCEL
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
+ * @cancel: in: the object of the event that cancels
+ * @cancel_index: in: which of its events
  */
 struct ksync_lock_args {
 	__u32 index;
 	__u32 flags;
 	__u64 deadline;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+#define KSYNC_LOCK_ARGS_SIZE_1	16	/* as first published */
 
 /**
  * struct ksync_sem_args - semaphore commands
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: ACQUIRE: KSYNC_WAIT_CANCEL; otherwise zero
  * @count: in: permits; RESIZE: the new maximum
  * @pad: in: zero
  * @deadline: in: ACQUIRE: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE;
  *            otherwise 0
+ * @cancel: in: ACQUIRE: as in struct ksync_lock_args; otherwise 0
+ * @cancel_index: in: likewise
  */
 struct ksync_sem_args {
 	__u32 index;
@@ -444,7 +496,10 @@ struct ksync_sem_args {
 	__u32 count;
 	__u32 pad;
 	__u64 deadline;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+#define KSYNC_SEM_ARGS_SIZE_1	24	/* as first published */
 
 /**
  * struct ksync_waitgroup_add_args - KSYNC_IOC_WAITGROUP_ADD
@@ -459,10 +514,12 @@ struct ksync_waitgroup_add_args {
 /**
  * struct ksync_waitgroup_wait_args - KSYNC_IOC_WAITGROUP_WAIT
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: KSYNC_WAIT_CANCEL
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
  * @lost: out, with EOWNERDEAD: members that the round lost
  * @pad: in: zero
+ * @cancel: in: as in struct ksync_lock_args
+ * @cancel_index: in: likewise
  */
 struct ksync_waitgroup_wait_args {
 	__u32 index;
@@ -470,7 +527,10 @@ struct ksync_waitgroup_wait_args {
 	__u64 deadline;
 	__u32 lost;
 	__u32 pad;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+#define KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1 24	/* as first published */
 
 /**
  * struct ksync_waitgroup_bind_args - KSYNC_IOC_WAITGROUP_BIND
@@ -493,10 +553,13 @@ struct ksync_waitgroup_bind_args {
 #define KSYNC_IOC_DEV_UNLINK	_IOW(KSYNC_IOC_MAGIC, 0x03, struct ksync_unlink_args)
 #define KSYNC_IOC_DEV_QUERY	_IOWR(KSYNC_IOC_MAGIC, 0x04, struct ksync_query_args)
 #define KSYNC_IOC_DEV_LIST	_IOWR(KSYNC_IOC_MAGIC, 0x05, struct ksync_query_args)
+#define KSYNC_IOC_DEV_WAIT	_IOWR(KSYNC_IOC_MAGIC, 0x06, struct ksync_wait_args)
 
 /* On every object. */
 #define KSYNC_IOC_OBJ_INFO	_IOR(KSYNC_IOC_MAGIC, 0x10, struct ksync_object_info)
 #define KSYNC_IOC_OBJ_STATUS	_IOWR(KSYNC_IOC_MAGIC, 0x11, struct ksync_primitive_status)
+#define KSYNC_IOC_OBJ_REQUEST	_IOW(KSYNC_IOC_MAGIC, 0x12, struct ksync_request_args)
+#define KSYNC_IOC_OBJ_CLAIM	_IOW(KSYNC_IOC_MAGIC, 0x13, struct ksync_claim_args)
 
 #define KSYNC_IOC_MUTEX_LOCK	_IOW(KSYNC_IOC_MAGIC, 0x20, struct ksync_lock_args)
 #define KSYNC_IOC_MUTEX_TRYLOCK	_IOW(KSYNC_IOC_MAGIC, 0x21, struct ksync_index_args)
@@ -520,5 +583,10 @@ struct ksync_waitgroup_bind_args {
 #define KSYNC_IOC_SEM_TRYACQUIRE _IOW(KSYNC_IOC_MAGIC, 0x51, struct ksync_sem_args)
 #define KSYNC_IOC_SEM_RELEASE	_IOW(KSYNC_IOC_MAGIC, 0x52, struct ksync_sem_args)
 #define KSYNC_IOC_SEM_RESIZE	_IOW(KSYNC_IOC_MAGIC, 0x53, struct ksync_sem_args)
+
+#define KSYNC_IOC_EVENT_SET	_IOW(KSYNC_IOC_MAGIC, 0x60, struct ksync_index_args)
+#define KSYNC_IOC_EVENT_RESET	_IOW(KSYNC_IOC_MAGIC, 0x61, struct ksync_index_args)
+#define KSYNC_IOC_EVENT_WAIT	_IOW(KSYNC_IOC_MAGIC, 0x62, struct ksync_lock_args)
+#define KSYNC_IOC_EVENT_SET_PARENT _IOW(KSYNC_IOC_MAGIC, 0x63, struct ksync_event_parent_args)
 
 #endif /* _UAPI_LINUX_KSYNC_H */
