@@ -211,4 +211,7 @@ const struct ksync_ops ksync_futex_ops = {
 	.sem_release = kfx_sem_release,
 	.sem_value = kfx_sem_value,
 	.sem_resize = kfx_sem_resize,
+	.event_set = kfx_event_set,
+	.event_reset = kfx_event_reset,
+	.event_wait = kfx_event_wait,
 };

@@ -70,15 +70,21 @@ static bool exceeds_limit(size_t size)
 	       limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < size;
 }
 
-static int init_sems(int fd, const struct ksync_spec *spec)
+static uint64_t first_state(const struct ksync_spec *spec)
+{
+	if (spec->type == KSYNC_EVENT)
+		return spec->value ? KSYNC_EVENT_SET + KSYNC_EVENT_CHANGE : 0;
+	return (uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT | spec->value;
+}
+
+static int init_cells(int fd, const struct ksync_spec *spec)
 {
 	union ksync_cell cells[64] = { 0 };
 	uint32_t i, n;
 	int ret = 0;
 
 	for (i = 0; i < 64; i++)
-		cells[i].state = (uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT |
-				 spec->value;
+		cells[i].state = first_state(spec);
 	for (i = 0; i < spec->nr && !ret; i += n) {
 		n = spec->nr - i < 64 ? spec->nr - i : 64;
 		ret = write_at(fd, cells, n * sizeof(cells[0]),
@@ -116,8 +122,8 @@ int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
 		ret = allocate(fd, KFX_CELLS_AT,
 			       kfx_lines_at(spec->nr) - KFX_CELLS_AT);
 	}
-	if (!ret && spec->type == KSYNC_SEM)
-		ret = init_sems(fd, spec);
+	if (!ret && (spec->value || spec->max))
+		ret = init_cells(fd, spec);
 	if (getrandom(&header.nonce, sizeof(header.nonce), GRND_NONBLOCK) < 0)
 		header.nonce = kfx_now();
 	/* Last the magic, which says that the rest is there. */
@@ -139,7 +145,7 @@ int kfx_file_check(int fd, struct kfx_header *header)
 	    pread(fd, header, sizeof(*header), 0) != sizeof(*header))
 		return -EINVAL;
 	if (header->magic != KFX_MAGIC || header->version != KFX_VERSION ||
-	    header->type < KSYNC_MUTEX || header->type > KSYNC_SEM ||
+	    header->type < KSYNC_MUTEX || header->type > KSYNC_EVENT ||
 	    !header->nr || header->nr > KSYNC_NR_LIMIT ||
 	    header->name[KSYNC_NAME_LEN - 1] || strchr(header->name, '/') ||
 	    (uint64_t)st.st_size < kfx_file_size(header->nr))
@@ -152,6 +158,7 @@ static const struct kfx_type *const types[] = {
 	[KSYNC_RWLOCK]		= &kfx_rwlock_type,
 	[KSYNC_WAITGROUP]	= &kfx_waitgroup_type,
 	[KSYNC_SEM]		= &kfx_sem_type,
+	[KSYNC_EVENT]		= &kfx_event_type,
 };
 
 /*

@@ -18,10 +18,12 @@ static_assert(KSYNC_GUARDED == KSYNC_F_GUARDED, "flags");
 static_assert(KSYNC_RECURSIVE == KSYNC_F_RECURSIVE, "flags");
 static_assert(KSYNC_FIFO == KSYNC_F_FIFO, "flags");
 static_assert(KSYNC_TRACKED == KSYNC_F_TRACKED, "flags");
+static_assert(KSYNC_AUTO_RESET == KSYNC_F_AUTO_RESET, "flags");
 static_assert((int)KSYNC_MUTEX == (int)KSYNC_TYPE_MUTEX, "types");
 static_assert((int)KSYNC_RWLOCK == (int)KSYNC_TYPE_RWLOCK, "types");
 static_assert((int)KSYNC_WAITGROUP == (int)KSYNC_TYPE_WAITGROUP, "types");
 static_assert((int)KSYNC_SEM == (int)KSYNC_TYPE_SEM, "types");
+static_assert((int)KSYNC_EVENT == (int)KSYNC_TYPE_EVENT, "types");
 static_assert(KSYNC_IS_INCONSISTENT == KSYNC_STATUS_DEAD, "status flags");
 static_assert(KSYNC_IS_LOST == KSYNC_STATUS_LOST, "status flags");
 static_assert(KSYNC_HAS_LOSS == KSYNC_STATUS_LOSS, "status flags");
@@ -49,14 +51,16 @@ int ksync_kernel_command(int fd, unsigned long cmd, void *args)
 	return err;
 }
 
-static int object_command(struct ksync_object *obj, unsigned long cmd,
-			  void *args)
+int ksync_kernel_object_command(struct ksync_object *obj, unsigned long cmd,
+				void *args)
 {
 	int err = ksync_kernel_command(obj->fd, cmd, args);
 
 	/* Another file: somebody closed the object's descriptor behind us. */
 	return err == -ENOTTY ? -EBADF : err;
 }
+
+#define object_command ksync_kernel_object_command
 
 static struct ksync_object *new_object(void)
 {
@@ -369,7 +373,8 @@ const struct ksync_ops ksync_kernel_ops = {
 		      KSYNC_G_PROMPT | KSYNC_G_PID_NAMESPACES | KSYNC_G_FAIR |
 		      KSYNC_G_BIND_SELF | KSYNC_G_BIND_OTHERS |
 		      KSYNC_G_GUARDED | KSYNC_G_NET_NAMESPACES |
-		      KSYNC_G_NO_LEFTOVERS,
+		      KSYNC_G_NO_LEFTOVERS | KSYNC_G_CANCEL | KSYNC_G_MANY |
+		      KSYNC_G_POLL,
 
 	.available = ksync_kernel_available,
 	.version = ksync_kernel_version,
@@ -406,4 +411,14 @@ const struct ksync_ops ksync_kernel_ops = {
 	.sem_release = sem_release,
 	.sem_value = sem_value,
 	.sem_resize = sem_resize,
+
+	.event_set = ksync_kernel_event_set,
+	.event_reset = ksync_kernel_event_reset,
+	.event_wait = ksync_kernel_event_wait,
+	.event_set_parent = ksync_kernel_event_set_parent,
+
+	.wait_cancelable = ksync_kernel_wait_cancelable,
+	.wait_many = ksync_kernel_wait_many,
+	.request_queue = ksync_kernel_request_queue,
+	.request_claim = ksync_kernel_request_claim,
 };

@@ -14,8 +14,6 @@ int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline)
 	*deadline = KSYNC_FOREVER;
 	if (!w)
 		return 0;
-	if (w->cancel)
-		return -EOPNOTSUPP;
 	ts = w->deadline;
 	if (!ts)
 		return 0;

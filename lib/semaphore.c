@@ -38,6 +38,9 @@ int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&s->h, KSYNC_TAKE_PERMITS, n, w, deadline,
+					     NULL);
 	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n, deadline);
 }
 

@@ -82,9 +82,10 @@ DEFINE_TYPE(mutex, KSYNC_MUTEX);
 DEFINE_TYPE(rwlock, KSYNC_RWLOCK);
 DEFINE_TYPE(waitgroup, KSYNC_WAITGROUP);
 DEFINE_TYPE(sem, KSYNC_SEM);
+DEFINE_TYPE(event, KSYNC_EVENT);
 
 static const struct type_ops * const all_types[] __maybe_unused = {
-	&mutex_ops, &rwlock_ops, &waitgroup_ops, &sem_ops,
+	&mutex_ops, &rwlock_ops, &waitgroup_ops, &sem_ops, &event_ops,
 };
 
 /* Variants of a fixture with the member @t. */
@@ -92,6 +93,7 @@ static const struct type_ops * const all_types[] __maybe_unused = {
 	FIXTURE_VARIANT_ADD(fixture, mutex) { .t = &mutex_ops };	\
 	FIXTURE_VARIANT_ADD(fixture, rwlock) { .t = &rwlock_ops };	\
 	FIXTURE_VARIANT_ADD(fixture, waitgroup) { .t = &waitgroup_ops }; \
-	FIXTURE_VARIANT_ADD(fixture, sem) { .t = &sem_ops }
+	FIXTURE_VARIANT_ADD(fixture, sem) { .t = &sem_ops };		\
+	FIXTURE_VARIANT_ADD(fixture, event) { .t = &event_ops }
 
 #endif /* KSYNC_SELFTEST_TYPES_H */

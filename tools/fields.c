@@ -14,6 +14,7 @@
 #define R	(1U << KSYNC_RWLOCK)
 #define W	(1U << KSYNC_WAITGROUP)
 #define S	(1U << KSYNC_SEM)
+#define E	(1U << KSYNC_EVENT)
 
 struct field {
 	uint32_t types;
@@ -32,12 +33,16 @@ static const struct field fields[] = {
 	FIELD(W,	 "members",	    NULL,		value),
 	FIELD(S,	 "free",	    NULL,		value),
 	FIELD(S,	 "max",		    NULL,		max),
+	FIELD(E,	 "set",		    NULL,		value),
 	FIELD(M | S,	 "waiters",	    "waiters",		waiters),
 	FIELD(R,	 "waiting_writers", "waiting writers",	waiters),
 	FIELD(R,	 "waiting_readers", "waiting readers",	waiters_shared),
 	FIELD(W,	 "waiters",	    "waiters",		waiters_shared),
+	FIELD(E,	 "waiters",	    "waiters",		waiters),
+	FIELD(E,	 "waiters_shared",  "of all at once",	waiters_shared),
 	FIELD(M | R,	 "token",	    "token",		token),
 	FIELD(W,	 "round",	    "round",		token),
+	FIELD(E,	 "changes",	    "changes",		token),
 	FIELD(M | R | S, "acquisitions",    "acquisitions",	acquisitions),
 	FIELD(M | R | S, "contended",	    "of these waited",	contended),
 	FIELD(M | R | S, "deaths",	    "holders died",	deaths),
@@ -53,10 +58,11 @@ struct flag {
 };
 
 static const struct flag object_flags[] = {
-	{ KSYNC_GUARDED, M | R | W | S, "guarded" },
+	{ KSYNC_GUARDED, M | R | W | S | E, "guarded" },
 	{ KSYNC_RECURSIVE, M, "recursive" },
 	{ KSYNC_FIFO, M, "fifo" },
 	{ KSYNC_TRACKED, S, "tracked" },
+	{ KSYNC_AUTO_RESET, E, "auto_reset" },
 };
 
 static const struct flag state_flags[] = {
@@ -195,6 +201,8 @@ void summarize_state(char *buf, size_t size, const struct ksync_info *info,
 			 st->value == 1 ? "" : "s", dead);
 	else if (info->type == KSYNC_SEM)
 		snprintf(buf, size, "%u of %u free", st->value, st->max);
+	else if (info->type == KSYNC_EVENT)
+		snprintf(buf, size, "%sset", st->value ? "" : "not ");
 	else if (st->held)
 		snprintf(buf, size, "locked%s", dead);
 	else if (st->readers)

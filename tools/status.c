@@ -34,6 +34,10 @@ static const struct guarantee {
 	  "names belong to a network namespace" },
 	{ KSYNC_G_NO_LEFTOVERS, "no_leftovers",
 	  "nothing stays behind, not even after a crash of all" },
+	{ KSYNC_G_CANCEL, "cancel",
+	  "events cancel waits, and may have parents" },
+	{ KSYNC_G_MANY, "many", "waits for one of several, or for all" },
+	{ KSYNC_G_POLL, "poll", "requests that are queued, and polled for" },
 };
 
 static void help(void)
