@@ -52,6 +52,9 @@ int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&m->h, KSYNC_TAKE_MUTEX, 0, w, deadline,
+					     NULL);
 	f = ksync_fast_find(m->h.tag, m->h.place);
 	if (f && ksync_fast_mutex_lock(f))
 		return 0;

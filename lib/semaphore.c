@@ -64,6 +64,9 @@ int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&s->h, KSYNC_TAKE_PERMITS, n, w, deadline,
+					     NULL);
 	f = ksync_fast_find(s->h.tag, s->h.place);
 	if (f && ksync_fast_sem_acquire(f, n))
 		return 0;

@@ -46,13 +46,17 @@ int ksync_waitgroup_done(struct ksync_waitgroup *wg)
 	return ksync_waitgroup_add(wg, -1);
 }
 
-static int wait_round(struct ksync_waitgroup *wg, uint64_t deadline)
+static int wait_round(struct ksync_waitgroup *wg, const struct ksync_wait *w,
+		      uint64_t deadline)
 {
 	struct ksync_fast *f = ksync_fast_find(wg->h.tag, wg->h.place);
 	uint32_t lost = 0;
 	int err = 0;
 
-	if (!f || !ksync_fast_over(&f->cell->waitgroup))
+	if (w && w->cancel)
+		err = ksync_wait_cancelable(&wg->h, KSYNC_TAKE_ROUND, 0, w,
+					    deadline, &lost);
+	else if (!f || !ksync_fast_over(&f->cell->waitgroup))
 		err = wg->h.obj->ops->waitgroup_wait(wg->h.obj, wg->h.index,
 						     deadline, &lost);
 	last_wait.serial = wg->h.obj->serial;
@@ -66,7 +70,7 @@ int ksync_waitgroup_wait(struct ksync_waitgroup *wg)
 {
 	if (!wg)
 		return -EINVAL;
-	return wait_round(wg, KSYNC_FOREVER);
+	return wait_round(wg, NULL, KSYNC_FOREVER);
 }
 
 int ksync_waitgroup_wait_until(struct ksync_waitgroup *wg,
@@ -80,7 +84,7 @@ int ksync_waitgroup_wait_until(struct ksync_waitgroup *wg,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
-	return wait_round(wg, deadline);
+	return wait_round(wg, w, deadline);
 }
 
 int ksync_waitgroup_bind(struct ksync_waitgroup *wg, int pidfd)

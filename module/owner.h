@@ -101,6 +101,7 @@ struct ksync_process {
  * @prune_slots: from how many on those are looked for
  * @place: where the thread stood in a queue that a signal handler took it from;
  *         the thread's alone
+ * @tickets: its queued requests; ticket.c's
  * @tid: pid of the thread, with a reference
  * @tgid: pid of its process, with a reference
  * @work: settles what the thread held, run by the thread as it ends
@@ -127,6 +128,7 @@ struct ksync_thread {
 		u64 seq;
 		u64 since;
 	} place;
+	struct list_head tickets;
 	struct pid *tid;
 	struct pid *tgid;
 	struct callback_head work;

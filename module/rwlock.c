@@ -27,6 +27,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "many.h"
 #include "owner.h"
 #include "slot.h"
 #include "word.h"
@@ -62,6 +63,19 @@ static int rwlock_take(struct ksync_queue *q, u32 id, bool queued)
 			    lock_word_acquire(&word, id, queued, true));
 }
 
+/* Without slots there is nothing to be kept from changing. */
+static int rwlock_take_now(struct ksync_queue *q, u32 id)
+{
+	int ret;
+
+	if (q->obj->flags & KSYNC_F_GUARDED)
+		return rwlock_take(q, id, false);
+	ksync_queue_lock(q);
+	ret = rwlock_take(q, id, false);
+	ksync_queue_unlock(q);
+	return ret;
+}
+
 /* Readers come here, and no writer has for a while. */
 static void rwlock_unfence(struct ksync_queue *q)
 {
@@ -86,21 +100,16 @@ static void rwlock_sync(struct ksync_queue *q)
 	ksync_update(q->cell, word, lock_word_waiters(&word, writers, any));
 }
 
-static bool rwlock_admit(struct ksync_queue *q, struct ksync_waiter *w,
-			 struct ksync_wake *wake)
+static int rwlock_take_for(struct ksync_queue *q, struct ksync_waiter *w,
+			   bool queued)
 {
 	u64 word;
-	int ret;
 
 	if (w->want == KSYNC_WANT_SHARED)
-		ret = ksync_update(q->cell, word,
-				   lock_word_read(&word, true));
-	else
-		ret = rwlock_take(q, w->id, true);
-	if (ret == -EBUSY)
-		return false;
-	ksync_grant(q, w, ret, wake);
-	return true;
+		return ksync_update(q->cell, word,
+				    lock_word_read(&word, queued || w->again));
+	return queued ? rwlock_take(q, w->id, true) :
+			rwlock_take_now(q, w->id);
 }
 
 /*
@@ -117,9 +126,9 @@ static void rwlock_admit_all(struct ksync_queue *q, bool readers_turn,
 		writer = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
 		reader = ksync_first(q, KSYNC_WANT_SHARED);
 		if (reader && (readers_turn || !writer)) {
-			if (!rwlock_admit(q, reader, wake))
+			if (!ksync_admit(q, reader, wake))
 				break;
-		} else if (!writer || !rwlock_admit(q, writer, wake)) {
+		} else if (!writer || !ksync_admit(q, writer, wake)) {
 			break;
 		}
 	}
@@ -157,15 +166,22 @@ static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
 	return 0;
 }
 
-static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
-		       u64 deadline)
+/* Before a wait: nobody waits for an owner that does not exist. */
+static void rwlock_expect(struct ksync_queue *q)
 {
-	struct ksync_waiter w = { .want = want, .id = id };
 	u32 owner;
 
 	if (ksync_lock_orphaned(q, &owner))
 		rwlock_unwrite_dead(q, owner);
-	return ksync_wait(q, &w, deadline);
+}
+
+static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
+		       struct ksync_limit *limit)
+{
+	struct ksync_waiter w = { .want = want, .id = id };
+
+	rwlock_expect(q);
+	return ksync_wait_limit(q, &w, limit);
 }
 
 static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
@@ -184,7 +200,8 @@ static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
 	return ret;
 }
 
-static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
+static int rwlock_read(struct ksync_queue *q, struct ksync_limit *limit,
+		       bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -203,7 +220,7 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	rwlock_unfence(q);
 	ret = ksync_update(q->cell, word, lock_word_read(&word, false));
 	if (ret == -EBUSY && !try) {
-		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, deadline);
+		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, limit);
 		if (ksync_changed(ret))
 			atomic_inc((atomic_t *)&q->cell->lock.contended);
 	}
@@ -217,20 +234,8 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	return ret;
 }
 
-/* Without slots there is nothing to be kept from changing. */
-static int rwlock_take_now(struct ksync_queue *q, u32 id)
-{
-	int ret;
-
-	if (q->obj->flags & KSYNC_F_GUARDED)
-		return rwlock_take(q, id, false);
-	ksync_queue_lock(q);
-	ret = rwlock_take(q, id, false);
-	ksync_queue_unlock(q);
-	return ret;
-}
-
-static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
+static int rwlock_write(struct ksync_queue *q, struct ksync_limit *limit,
+			bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -248,8 +253,7 @@ static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
 
 	ret = rwlock_take_now(q, thread->id);
 	if (ret == -EBUSY && !try) {
-		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id,
-				  deadline);
+		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id, limit);
 		waited = true;
 	}
 	if (!ksync_changed(ret)) {
@@ -416,12 +420,16 @@ int ksync_rwlock_slot(struct ksync_object *obj, void *args)
 
 int ksync_rwlock_rdlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: rwlock_read(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = rwlock_read(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
@@ -430,17 +438,21 @@ int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: rwlock_read(&q, 0, true);
+	return ret ?: rwlock_read(&q, NULL, true);
 }
 
 int ksync_rwlock_wrlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: rwlock_write(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = rwlock_write(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
@@ -449,7 +461,76 @@ int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: rwlock_write(&q, 0, true);
+	return ret ?: rwlock_write(&q, NULL, true);
+}
+
+static void rwlock_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	bool reader = w->want == KSYNC_WANT_SHARED;
+	u64 word;
+	int ret;
+
+	if (reader)
+		ret = ksync_update(q->cell, word, lock_word_unread(&word, 1));
+	else
+		ret = ksync_update(q->cell, word,
+				   lock_word_unacquire(&word, w->id));
+	if (!ret && (word & KSYNC_LOCK_WAITERS))
+		rwlock_let_in(q, false);
+}
+
+static int rwlock_prepare(struct ksync_request *r)
+{
+	struct ksync_queue *q = &r->q;
+	struct ksync_hold *hold;
+
+	if (r->w.count)
+		return -EINVAL;
+	r->w.want = r->shared ? KSYNC_WANT_SHARED : KSYNC_WANT_EXCLUSIVE;
+	r->w.id = r->thread->id;
+	hold = ksync_thread_hold(r->thread, q->obj->id, q->index);
+	r->held = hold || ksync_slot_hold(q, r->thread);
+	r->w.again = r->held;
+	if (r->held &&
+	    (!r->shared || (hold && hold->kind == KSYNC_HOLD_EXCLUSIVE)))
+		return -EDEADLK;
+	rwlock_expect(q);
+	r->hold = hold ? NULL : ksync_hold_alloc();
+	return hold || r->hold ? 0 : -ENOMEM;
+}
+
+/* Counted for a thread that may have one such hold already. */
+static void rwlock_settle_read(struct ksync_request *r)
+{
+	struct ksync_queue *q = &r->q;
+	struct ksync_hold *hold;
+
+	hold = ksync_thread_hold(r->thread, q->obj->id, q->index);
+	if (hold) {
+		hold->count++;
+		ksync_hold_free(r->hold);
+	} else {
+		ksync_hold_insert(&r->thread->holds, r->hold, q->obj->id,
+				  q->index, KSYNC_HOLD_SHARED);
+	}
+	atomic64_inc((atomic64_t *)&q->cell->lock.shared);
+	if (r->waited)
+		atomic_inc((atomic_t *)&q->cell->lock.contended);
+}
+
+static void rwlock_settle(struct ksync_request *r, int ret)
+{
+	struct ksync_queue *q = &r->q;
+
+	if (!ksync_changed(ret)) {
+		ksync_hold_free(r->hold);
+	} else if (r->shared) {
+		rwlock_settle_read(r);
+	} else {
+		ksync_hold_insert(&r->thread->holds, r->hold, q->obj->id,
+				  q->index, KSYNC_HOLD_EXCLUSIVE);
+		ksync_lock_taken(q, r->waited);
+	}
 }
 
 /* A thread died that had @n read holds in its slot, or owed a wake-up. */
@@ -492,6 +573,10 @@ const struct ksync_ops ksync_rwlock_ops = {
 	.flags = KSYNC_F_GUARDED,
 	.mappable = true,
 	.advance = rwlock_advance,
+	.take = rwlock_take_for,
+	.untake = rwlock_untake,
+	.prepare = rwlock_prepare,
+	.settle = rwlock_settle,
 	.drop = rwlock_drop,
 	.status = rwlock_status,
 };

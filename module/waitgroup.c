@@ -11,6 +11,7 @@
 #include <linux/sched/signal.h>
 
 #include "commands.h"
+#include "many.h"
 #include "owner.h"
 #include "wg_word.h"
 #include "word.h"
@@ -28,18 +29,42 @@ static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
 	return word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
 }
 
-/* Everyone whose round is over goes; rounds are in the order of the queue. */
-static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
+/* The round that the waiter joined: over? */
+static int waitgroup_take(struct ksync_queue *q, struct ksync_waiter *w,
+			  bool queued)
 {
 	u64 word = ksync_cell_read(q->cell);
+
+	if (!w->again) {
+		if (w->round == wg_word_round(word))
+			return -EBUSY;
+		w->lost = waitgroup_lost(&q->cell->waitgroup, word, w->round);
+	}
+	return w->lost ? -EOWNERDEAD : 0;
+}
+
+/* It took nothing away. */
+static void waitgroup_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+}
+
+/*
+ * Everyone whose round is over goes. Rounds are in the order of the queue, but
+ * for one who joined a round and came to the queue after it had ended: the last
+ * in the queue, for whom this is called then.
+ */
+static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
+{
 	struct ksync_waiter *w;
+	u64 word;
 
 	while ((w = ksync_first(q, KSYNC_WANT_SHARED)) &&
-	       w->round != wg_word_round(word)) {
-		w->lost = waitgroup_lost(&q->cell->waitgroup, word, w->round);
-		ksync_grant(q, w, w->lost ? -EOWNERDEAD : 0, wake);
-	}
-	ksync_update(q->cell, word, wg_word_waiters(&word, w));
+	       ksync_admit(q, w, wake))
+		;
+	if (w)
+		ksync_admit(q, ksync_last(q, KSYNC_WANT_SHARED), wake);
+	ksync_update(q->cell, word,
+		     wg_word_waiters(&word, ksync_first(q, KSYNC_WANT_SHARED)));
 }
 
 /* A round begins: what is told of the last one moves over. Bucket locked. */
@@ -144,22 +169,44 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_SHARED };
 	struct ksync_waitgroup_wait_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	if (a->flags || a->pad)
-		return -EINVAL;
-	ret = ksync_queue_init(&q, obj, a->index);
+	ret = a->pad ? -EINVAL : ksync_queue_init(&q, obj, a->index);
+	if (!ret)
+		ret = ksync_limit_get(&limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
 	if (ret)
 		return ret;
 	ret = waitgroup_wait_none(&q, &w.round, &w.lost);
 	if (ret == -EAGAIN) {
-		ret = ksync_wait(&q, &w, a->deadline);
+		ret = ksync_wait_limit(&q, &w, &limit);
 		if (ksync_changed(ret))
 			atomic64_inc((atomic64_t *)&q.cell->waitgroup.waits);
 	}
+	ksync_limit_put(&limit);
 	a->lost = w.lost;
 	return ret;
+}
+
+/* With a count of zero there is nothing to wait for: it has it already. */
+static int waitgroup_prepare(struct ksync_request *r)
+{
+	int ret;
+
+	if (r->shared || r->w.count)
+		return -EINVAL;
+	r->w.want = KSYNC_WANT_SHARED;
+	ret = waitgroup_wait_none(&r->q, &r->w.round, &r->w.lost);
+	r->w.again = ret != -EAGAIN;
+	return 0;
+}
+
+static void waitgroup_settle(struct ksync_request *r, int ret)
+{
+	if (ksync_changed(ret) && r->waited)
+		atomic64_inc((atomic64_t *)&r->q.cell->waitgroup.waits);
 }
 
 static int waitgroup_tie(struct ksync_queue *q, struct ksync_process *process,
@@ -281,6 +328,10 @@ const struct ksync_ops ksync_waitgroup_ops = {
 	.flags = KSYNC_F_GUARDED,
 	.mappable = true,
 	.advance = waitgroup_advance,
+	.take = waitgroup_take,
+	.untake = waitgroup_untake,
+	.prepare = waitgroup_prepare,
+	.settle = waitgroup_settle,
 	.drop = waitgroup_drop,
 	.status = waitgroup_status,
 };

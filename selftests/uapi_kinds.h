@@ -19,6 +19,8 @@ static const struct kind {
 	{ "waitgroup", KSYNC_TYPE_WAITGROUP, KSYNC_F_GUARDED, 0, 0 },
 	{ "semaphore", KSYNC_TYPE_SEM, KSYNC_F_GUARDED | KSYNC_F_TRACKED,
 	  7, 7 },
+	{ "event", KSYNC_TYPE_EVENT, KSYNC_F_GUARDED | KSYNC_F_AUTO_RESET,
+	  0, 0 },
 	{ "cond", KSYNC_TYPE_COND, KSYNC_F_GUARDED, 0, 0 },
 	{ "barrier", KSYNC_TYPE_BARRIER, KSYNC_F_GUARDED, 0, 3 },
 	{ "once", KSYNC_TYPE_ONCE, KSYNC_F_GUARDED, 0, 0 },
