@@ -45,7 +45,10 @@ test: ## prove it: style, unit tests, selftests on the host and in guests
 bench: ## measure beside its peers, 15 minutes, for Documentation/performance; QUICK=1: one, for build/
 	@scripts/bench $(if $(QUICK),--quick)
 
-.PHONY: debug-kernels test-deep coverage
+.PHONY: model debug-kernels test-deep coverage
+model: deps ## check the models of the protocols, and that each finds its seeded bugs
+	@models/run
+
 debug-kernels: deps ## build the kernels with bug detectors in them, once
 	@scripts/debug-kernel debug-kasan debug-kcsan
 

@@ -31,6 +31,7 @@
 #define KSYNC_NR_LIMIT (1U << 20)	/* primitives in one object */
 
 struct ksync_ops;
+union ksync_cell;
 
 /* One object that this process has open; a backend embeds it as first member. */
 struct ksync_object {
@@ -39,6 +40,7 @@ struct ksync_object {
 	uint32_t type;		/* enum ksync_type */
 	uint32_t flags;
 	uint32_t nr;
+	union ksync_cell *cells;	/* where they are mapped, or NULL */
 	/* The rest is object.c's own; a backend leaves it zero. */
 	struct ksync_handle *handles;	/* lent by _at() */
 	uint64_t serial;		/* tells it from one freed earlier */

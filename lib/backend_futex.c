@@ -38,6 +38,7 @@ static int new_handle(struct kfx_object *obj, int fd, struct ksync_object **out)
 	h->base.type = obj->type;
 	h->base.flags = obj->flags;
 	h->base.nr = obj->nr;
+	h->base.cells = obj->cells;
 	h->obj = obj;
 	pthread_mutex_lock(&kfx_lock);
 	h->next = obj->handles;

@@ -531,8 +531,7 @@ static inline void kfx_fast_fill(struct ksync_object *base, uint32_t index)
 	struct ksync_fast *f =
 		ksync_fast_claim(ksync_fast_tag(base->serial, index));
 
-	f->cell = &kfx_obj(base)->cells[index];
-	f->seen = kfx_load(&f->cell->state);
+	f->seen = kfx_load(&base->cells[index].state);
 }
 
 #endif /* KSYNC_BACKEND_FUTEX_H */

@@ -143,8 +143,8 @@ void kfx_mutex_seen(union ksync_cell *cell)
 void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 			struct kfx_thread *t, struct ksync_hold *hold)
 {
+	uint64_t tag = ksync_fast_tag(base->serial, index);
 	struct ksync_fast *f;
-	uint64_t tag;
 
 	/*
 	 * Without fences only if others can send us a barrier. In order and
@@ -153,12 +153,7 @@ void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 	if (!kfx_load(&kfx_barriers) ||
 	    base->flags & (KSYNC_FIFO | KSYNC_RECURSIVE))
 		return;
-	tag = ksync_fast_tag(base->serial, index);
-	f = ksync_fast_find(tag, ksync_fast_place(tag));
-	if (f && f->hold == hold)
-		return;
 	f = ksync_fast_claim(tag);
-	f->cell = &t->obj->cells[index];
 	f->hold = hold;
 	f->id = t->id;
 	f->idle = index + 1;

@@ -58,9 +58,9 @@ static void set_flags(struct kfx_q *q)
 			kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
 	} else if (!(word & KSYNC_LOCK_WAITERS)) {
 		word = kfx_set(&q->cell->state,
-			       KSYNC_LOCK_WAITERS | KSYNC_FAST_FENCED);
+			       KSYNC_LOCK_WAITERS | KSYNC_LOCK_FENCED);
 		/* Pairs with the unlock without a fence. */
-		if (!(word & KSYNC_FAST_FENCED))
+		if (!(word & KSYNC_LOCK_FENCED))
 			kfx_barrier();
 	}
 }
@@ -352,7 +352,7 @@ static void let_free(struct kfx_q *q)
 static bool let_free_unfenced(struct kfx_q *q)
 {
 	struct kfx_mutex_more *more = kfx_mutex_more(q->cell);
-	uint64_t word = q->owner | KSYNC_FAST_FENCED;
+	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
 	uint16_t calm = kfx_load(&more->calm) + 1;
 
 	if (calm > CALM && kfx_cas(&q->cell->state, &word, 0)) {
@@ -367,7 +367,7 @@ static bool let_free_unfenced(struct kfx_q *q)
 static void let_go(struct kfx_q *q)
 {
 	uint64_t word = kfx_load(&q->cell->state);
-	uint64_t flags = word & (KSYNC_LOCK_WAITERS | KSYNC_FAST_FENCED);
+	uint64_t flags = word & (KSYNC_LOCK_WAITERS | KSYNC_LOCK_FENCED);
 	uint32_t first = kfx_q_first(q);
 
 	if (kfx_lock_id(word) != q->owner)

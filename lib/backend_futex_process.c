@@ -30,6 +30,9 @@ uint64_t *kfx_epoch;
 static struct kfx_object *objects, *pending;
 static uint64_t epoch = 1;	/* kfx_lock: what *kfx_epoch is, or was */
 
+/* The same for *ksync_fast_epoch, which is another one only in a child. */
+static uint64_t fast_epoch = KSYNC_FAST_EPOCH_ONE;
+
 static void list_add(struct kfx_object **list, struct kfx_object *obj)
 {
 	obj->next = *list;
@@ -279,6 +282,10 @@ static void renew_all(void)
 	struct kfx_object *obj, *next;
 
 	kfx_store(kfx_epoch, ++epoch);
+	fast_epoch += KSYNC_FAST_EPOCH_ONE;
+	if (!fast_epoch)
+		fast_epoch = KSYNC_FAST_EPOCH_ONE;
+	kfx_store(ksync_fast_epoch, fast_epoch);
 	kfx_self_forget();
 	kfx_barrier_init();
 	for (obj = pending; obj; obj = next) {
@@ -338,7 +345,8 @@ static void init_once(void)
 	madvise(p, page, MADV_WIPEONFORK);
 	kfx_epoch = p;
 	*kfx_epoch = epoch;
-	ksync_fast_epoch = p;
+	ksync_fast_epoch = kfx_epoch + 1;
+	*ksync_fast_epoch = fast_epoch;
 }
 
 /* Before the first object. */

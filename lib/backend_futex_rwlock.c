@@ -107,12 +107,12 @@ static void set_flags(struct kfx_q *q)
 	uint64_t flags = kfx_lock_flags(q), word = kfx_load(&q->cell->state);
 
 	if (flags & KSYNC_LOCK_WRITER_WAITS)
-		flags |= KSYNC_FAST_FENCED;
+		flags |= KSYNC_LOCK_FENCED;
 	while ((word & (all | flags)) != flags &&
 	       !kfx_cas(&q->cell->state, &word, (word & ~all) | flags))
 		;
 	/* Who leaves has no fence in any case. */
-	if (flags & ~word & (KSYNC_FAST_FENCED | KSYNC_LOCK_WRITER_WAITS))
+	if (flags & ~word & (KSYNC_LOCK_FENCED | KSYNC_LOCK_WRITER_WAITS))
 		kfx_rwlock_fence_readers(q);
 }
 

@@ -15,7 +15,7 @@
 /* Fences are left out again, unless somebody is about who can send no barrier. */
 static void calm_down(struct kfx_q *q, struct ksync_hold *hold)
 {
-	uint64_t word = KSYNC_FAST_FENCED;
+	uint64_t word = KSYNC_LOCK_FENCED;
 
 	if (!ksync_fast_calm(&q->cell->lock, &hold->round))
 		return;
@@ -41,7 +41,7 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 	kfx_fence();
 	word = kfx_load(&q->cell->state);
 	if (!(word & NO_READERS)) {
-		if (word == KSYNC_FAST_FENCED)
+		if (word == KSYNC_LOCK_FENCED)
 			calm_down(q, hold);
 		return reader_result(q, hold);
 	}
@@ -218,8 +218,8 @@ static int try_word(struct kfx_q *q, uint64_t *word)
 		if (kfx_lock_id(*word) || (*word & KSYNC_LOCK_WAITERS))
 			return -EBUSY;
 	} while (!kfx_cas(&q->cell->state, word,
-			  *word | q->owner | KSYNC_FAST_FENCED));
-	if (!(*word & KSYNC_FAST_FENCED))
+			  *word | q->owner | KSYNC_LOCK_FENCED));
+	if (!(*word & KSYNC_LOCK_FENCED))
 		kfx_rwlock_fence_readers(q);
 	return 0;
 }
@@ -261,10 +261,10 @@ static int spin_write(struct kfx_q *q)
 /* A try that failed may have let nobody in meanwhile. */
 static void undo_try(struct kfx_q *q)
 {
-	uint64_t word = q->owner | KSYNC_FAST_FENCED;
+	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
 
 	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner ||
-	    kfx_cas(&q->cell->state, &word, KSYNC_FAST_FENCED))
+	    kfx_cas(&q->cell->state, &word, KSYNC_LOCK_FENCED))
 		return;
 	kfx_q_lock(q);
 	kfx_lock_pass_on(q, q->owner);
@@ -345,9 +345,9 @@ int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index)
 /* The writer lets go: of everything, or its hold is READ by now. */
 static void stop_writing(struct kfx_q *q, bool lost)
 {
-	uint64_t word = q->owner | KSYNC_FAST_FENCED;
+	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
 
-	if (kfx_cas(&q->cell->state, &word, KSYNC_FAST_FENCED))
+	if (kfx_cas(&q->cell->state, &word, KSYNC_LOCK_FENCED))
 		return;
 	kfx_q_lock(q);
 	word = kfx_load(&q->cell->state);
@@ -444,10 +444,10 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 	ret = -EBUSY;
 	while (!kfx_lock_id(word) &&
 	       !kfx_cas(&q.cell->state, &word,
-			word | q.owner | KSYNC_FAST_FENCED))
+			word | q.owner | KSYNC_LOCK_FENCED))
 		;
 	if (!kfx_lock_id(word)) {
-		if (!(word & KSYNC_FAST_FENCED))
+		if (!(word & KSYNC_LOCK_FENCED))
 			kfx_rwlock_fence_readers(&q);
 		/* The CAS is the writer's side of the diagram. */
 		if (kfx_rwlock_read_by_others(&q)) {

@@ -226,7 +226,7 @@ static void thread_exit(void *unused)
 	struct kfx_thread *t;
 	uint32_t i;
 
-	memset(&ksync_fast_self, 0, sizeof(ksync_fast_self));
+	memset(ksync_fast_self, 0, sizeof(ksync_fast_self));
 	while ((t = kfx_self.list)) {
 		pthread_mutex_lock(&kfx_lock);
 		obj = t->obj;

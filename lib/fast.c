@@ -2,41 +2,19 @@
 /*
  * What a thread remembers of the primitives that it used: see fast.h.
  */
-#include <string.h>
-
 #include "fast.h"
 
-/* Until a backend has a better one: no thread is in this epoch. */
-static uint64_t no_epoch = 1;
+/* Until a backend has a better one: nothing is remembered in it. */
+static uint64_t no_epoch = KSYNC_FAST_EPOCH_ONE;
 
 uint64_t *ksync_fast_epoch = &no_epoch;
-__thread struct ksync_fast_self ksync_fast_self;
+__thread struct ksync_fast ksync_fast_self[KSYNC_FAST_NR];
 
 struct ksync_fast *ksync_fast_claim(uint64_t tag)
 {
-	uint64_t epoch = __atomic_load_n(ksync_fast_epoch, __ATOMIC_RELAXED);
-	struct ksync_fast *f = ksync_fast_slot(tag);
+	struct ksync_fast *f = (struct ksync_fast *)
+		((char *)__builtin_thread_pointer() + ksync_fast_place(tag));
 
-	if (ksync_fast_self.epoch != epoch) {
-		memset(&ksync_fast_self, 0, sizeof(ksync_fast_self));
-		ksync_fast_self.epoch = epoch;
-	}
-	f->tag = tag;
+	f->tag = tag + __atomic_load_n(ksync_fast_epoch, __ATOMIC_RELAXED);
 	return f;
-}
-
-bool ksync_fast_read_fenced(struct ksync_fast *f)
-{
-	struct ksync_lock_cell *cell = &f->cell->lock;
-	struct ksync_hold *hold = f->hold;
-
-	/* Pairs with the atomic operation that put a writer in the word. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* Acquire: what the last writer did. */
-	if (__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
-	    KSYNC_FAST_FENCED && !ksync_fast_calm(cell, &hold->round))
-		return ksync_fast_has_read(hold);
-	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
-			 __ATOMIC_RELEASE);
-	return false;
 }

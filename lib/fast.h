@@ -17,7 +17,8 @@
  *
  * If the barrier reaches the left side before its load, that load sees theirs;
  * if after, the store is visible before they load. So at least one side sees
- * the other, as with a full fence on both.
+ * the other, as with a full fence on both. models/asymmetric.pml checks it, with
+ * deaths in between.
  */
 #ifndef KSYNC_FAST_H
 #define KSYNC_FAST_H
@@ -74,12 +75,6 @@ static inline uint32_t ksync_fast_unlock(struct ksync_lock_cell *cell)
 }
 
 /*
- * In place of the top bit of the count of readers, which are not counted on the
- * fast path: whoever unlocks a mutex, or reads, does so with a full fence.
- */
-#define KSYNC_FAST_FENCED	(1ULL << 61)
-
-/*
  * rwlock: tells of a read hold in memory of one's own, *@mine, and returns the
  * word as it was afterwards. With a writer in it or on its way, the hold does
  * not count and must be withdrawn. A writer puts itself in the word, with
@@ -117,7 +112,7 @@ static inline uint32_t ksync_fast_unread(struct ksync_lock_cell *cell,
 static inline bool ksync_fast_acquire(struct ksync_sem_cell *cell,
 				      uint64_t *seen, uint32_t n)
 {
-	uint64_t word = *seen;
+	__u64 word = *seen;
 
 	while (!(word & KSYNC_SEM_WAITERS) && (word & KSYNC_SEM_VALUE) >= n) {
 		if (__atomic_compare_exchange_n(&cell->state, &word, word - n,
@@ -135,7 +130,7 @@ static inline bool ksync_fast_acquire(struct ksync_sem_cell *cell,
 static inline bool ksync_fast_release(struct ksync_sem_cell *cell,
 				      uint64_t *seen, uint32_t n)
 {
-	uint64_t word = *seen;
+	__u64 word = *seen;
 	uint32_t value, max;
 
 	for (;;) {
@@ -167,7 +162,7 @@ static inline bool ksync_fast_release(struct ksync_sem_cell *cell,
 static inline bool ksync_fast_add(struct ksync_waitgroup_cell *cell,
 				  uint64_t *seen, int32_t delta)
 {
-	uint64_t word = *seen, new;
+	__u64 word = *seen, new;
 	int64_t count;
 
 	if (__atomic_load_n(&cell->bound, __ATOMIC_RELAXED))
@@ -225,8 +220,7 @@ struct ksync_hold {
  * What a thread remembers of a primitive that it used, so that a call needs no
  * more than this and the handle. Filled in by the backend on its slow path.
  *
- * tag		that of the handle; 0: nothing
- * cell		where the word is
+ * tag		that of the handle, and the epoch of the process added
  * hold		mutex, rwlock: the thread's note
  * seen		semaphore, wait group: the word as it was last seen
  * id		what the word calls the thread
@@ -237,31 +231,27 @@ struct ksync_hold {
  */
 struct ksync_fast {
 	uint64_t tag;
-	union ksync_cell *cell;
 	union {
 		struct ksync_hold *hold;
 		uint64_t seen;
 	};
 	uint32_t id;
 	uint32_t idle;
+	uint64_t reserved;
 };
 
-/*
- * A few of them for each thread, valid in an epoch of the process. A child is in
- * another epoch, however it was made: the kernel wipes *ksync_fast_epoch. What
- * a processor does after an atomic operation waits for it, so the way from a
- * handle to these is short: the handle has the offset from the thread pointer,
- * which is the same for all threads.
- */
 #define KSYNC_FAST_NR	16U
 
-struct ksync_fast_self {
-	uint64_t epoch;
-	struct ksync_fast fast[KSYNC_FAST_NR];
-};
-
-extern __thread struct ksync_fast_self ksync_fast_self
+extern __thread struct ksync_fast ksync_fast_self[KSYNC_FAST_NR]
 	__attribute__((tls_model("initial-exec")));
+
+/*
+ * A child is in another epoch than its parent, so it remembers nothing, however
+ * it was made: the kernel wipes this word at fork. Epochs are multiples of ONE,
+ * and not 0, so that no tag of one is a tag of another.
+ */
+#define KSYNC_FAST_EPOCH_ONE	(1ULL << 56)
+
 extern uint64_t *ksync_fast_epoch;
 
 /* Tags are never reused, and not 0: serial numbers begin at 1. */
@@ -270,27 +260,31 @@ static inline uint64_t ksync_fast_tag(uint64_t serial, uint32_t index)
 	return serial << 20 | index;
 }
 
-static inline struct ksync_fast *ksync_fast_slot(uint64_t tag)
+/*
+ * What comes after an atomic operation waits for it, so the way from a handle to
+ * what the thread remembers is short: the handle has its offset from the thread
+ * pointer, which is the same for all threads.
+ */
+static inline int32_t ksync_fast_place(uint64_t tag)
 {
-	return &ksync_fast_self.fast[(tag ^ tag >> 20) % KSYNC_FAST_NR];
+	return (char *)&ksync_fast_self[(tag ^ tag >> 20) % KSYNC_FAST_NR] -
+	       (char *)__builtin_thread_pointer();
 }
 
-static inline intptr_t ksync_fast_place(uint64_t tag)
-{
-	return (char *)ksync_fast_slot(tag) - (char *)__builtin_thread_pointer();
-}
+#if defined(__x86_64__) && defined(__SEG_FS)
+#define ksync_fast_ptr		struct ksync_fast __seg_fs *
+#define ksync_fast_at(place)	((ksync_fast_ptr)(intptr_t)(place))
+#else
+#define ksync_fast_ptr		struct ksync_fast *
+#define ksync_fast_at(place)	\
+	((ksync_fast_ptr)((char *)__builtin_thread_pointer() + (place)))
+#endif
 
-/* What the thread knows of the primitive, or NULL. */
-static inline struct ksync_fast *ksync_fast_find(uint64_t tag, intptr_t place)
+/* Does the thread remember it? */
+static inline bool ksync_fast_knows(ksync_fast_ptr f, uint64_t tag)
 {
-	struct ksync_fast *f = (struct ksync_fast *)
-		((char *)__builtin_thread_pointer() + place);
-
-	if (f->tag != tag ||
-	    ksync_fast_self.epoch !=
-	    __atomic_load_n(ksync_fast_epoch, __ATOMIC_RELAXED))
-		return NULL;
-	return f;
+	return f->tag ==
+	       tag + __atomic_load_n(ksync_fast_epoch, __ATOMIC_RELAXED);
 }
 
 /* fast.c: a place for the backend to fill in; the tag is there. */
@@ -307,16 +301,18 @@ static inline bool ksync_fast_key_is(struct ksync_hold *hold, uint32_t key)
 }
 
 /* False: nothing was done, and the backend must try. */
-static inline bool ksync_fast_mutex_lock(struct ksync_fast *f)
+static inline bool ksync_fast_mutex_lock(ksync_fast_ptr f,
+					 struct ksync_lock_cell *cell)
 {
-	struct ksync_lock_cell *cell = &f->cell->lock;
+	struct ksync_hold *hold = f->hold;
 
-	if (!ksync_fast_key_is(f->hold, f->idle))
+	if (!ksync_fast_key_is(hold, f->idle))
 		return false;
-	__atomic_store_n(&f->hold->key, f->idle | KSYNC_HOLD_EXCL, __ATOMIC_RELAXED);
+	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_EXCL,
+			 __ATOMIC_RELAXED);
 	ksync_fast_barrier();
 	if (!ksync_fast_lock(cell, f->id)) {
-		__atomic_store_n(&f->hold->key, f->idle, __ATOMIC_RELAXED);
+		__atomic_store_n(&hold->key, f->idle, __ATOMIC_RELAXED);
 		return false;
 	}
 	__atomic_store_n(&cell->token,
@@ -329,16 +325,17 @@ static inline bool ksync_fast_mutex_lock(struct ksync_fast *f)
  * False: the backend must do it, or the rest of it: the word may have let go,
  * but the key says that its thread is not done.
  */
-static inline bool ksync_fast_mutex_unlock(struct ksync_fast *f)
+static inline bool ksync_fast_mutex_unlock(ksync_fast_ptr f,
+					   struct ksync_lock_cell *cell)
 {
-	struct ksync_lock_cell *cell = &f->cell->lock;
+	struct ksync_hold *hold = f->hold;
 
-	if (!ksync_fast_key_is(f->hold, f->idle | KSYNC_HOLD_EXCL) ||
+	if (!ksync_fast_key_is(hold, f->idle | KSYNC_HOLD_EXCL) ||
 	    __atomic_load_n(&cell->ctl, __ATOMIC_RELAXED))
 		return false;
 	if (ksync_fast_unlock(cell))
 		return false;
-	__atomic_store_n(&f->hold->key, f->idle, __ATOMIC_RELEASE);
+	__atomic_store_n(&hold->key, f->idle, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -361,37 +358,59 @@ static inline bool ksync_fast_calm(struct ksync_lock_cell *cell, uint32_t *calm)
 }
 
 /* For statistics. */
-static inline bool ksync_fast_has_read(struct ksync_hold *hold)
+static inline void ksync_fast_has_read(struct ksync_hold *hold)
 {
 	__atomic_store_n(&hold->reads,
 			 __atomic_load_n(&hold->reads, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELAXED);
-	return true;
 }
 
-/* fast.c: the rest of the following, when the word is not 0. */
-bool ksync_fast_read_fenced(struct ksync_fast *f);
+/*
+ * 0: done. READ: the key is that, but the word is not 0, and the following
+ * decides. EXCL: the backend must do it.
+ */
+static inline uint32_t ksync_fast_rwlock_read(ksync_fast_ptr f,
+					      struct ksync_lock_cell *cell)
+{
+	struct ksync_hold *hold = f->hold;
+
+	if (!ksync_fast_key_is(hold, f->idle))
+		return KSYNC_HOLD_EXCL;
+	if (ksync_fast_read(cell, &hold->key, f->idle | KSYNC_HOLD_READ))
+		return KSYNC_HOLD_READ;
+	ksync_fast_has_read(hold);
+	return 0;
+}
 
 /* False: the backend must do it; the key says if there is more to it. */
-static inline bool ksync_fast_rwlock_read(struct ksync_fast *f)
+static inline bool ksync_fast_rwlock_read_fenced(ksync_fast_ptr f,
+						 struct ksync_lock_cell *cell)
 {
-	if (!ksync_fast_key_is(f->hold, f->idle))
-		return false;
-	if (ksync_fast_read(&f->cell->lock, &f->hold->key,
-			    f->idle | KSYNC_HOLD_READ))
-		return ksync_fast_read_fenced(f);
-	return ksync_fast_has_read(f->hold);
+	struct ksync_hold *hold = f->hold;
+
+	/* Pairs with the atomic operation that put a writer in the word. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* Acquire: what the last writer did. */
+	if (__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
+	    KSYNC_LOCK_FENCED && !ksync_fast_calm(cell, &hold->round)) {
+		ksync_fast_has_read(hold);
+		return true;
+	}
+	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
+			 __ATOMIC_RELEASE);
+	return false;
 }
 
 /* False: the backend must do it, or what the key says is left of it. */
-static inline bool ksync_fast_rwlock_unread(struct ksync_fast *f)
+static inline bool ksync_fast_rwlock_unread(ksync_fast_ptr f,
+					    struct ksync_lock_cell *cell)
 {
 	struct ksync_hold *hold = f->hold;
 
 	if (!ksync_fast_key_is(hold, f->idle | KSYNC_HOLD_READ) ||
 	    __atomic_load_n(&hold->count, __ATOMIC_RELAXED))
 		return false;
-	if (!(ksync_fast_unread(&f->cell->lock, &hold->key, f->idle) &
+	if (!(ksync_fast_unread(cell, &hold->key, f->idle) &
 	      (KSYNC_LOCK_WRITER_WAITS >> 32)))
 		return true;
 	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
@@ -400,17 +419,43 @@ static inline bool ksync_fast_rwlock_unread(struct ksync_fast *f)
 }
 
 /* False: nothing was done, and the backend must try. */
-static inline bool ksync_fast_sem_acquire(struct ksync_fast *f, uint32_t n)
+static inline bool ksync_fast_sem_acquire(ksync_fast_ptr f,
+					  struct ksync_sem_cell *cell,
+					  uint32_t n)
 {
-	struct ksync_sem_cell *cell = &f->cell->sem;
+	uint64_t seen = f->seen;
+	bool done = ksync_fast_acquire(cell, &seen, n);
 
-	if (!ksync_fast_acquire(cell, &f->seen, n))
+	f->seen = seen;
+	if (!done)
 		return false;
 	/* For statistics, which may miss one. */
 	__atomic_store_n(&cell->acquired,
 			 __atomic_load_n(&cell->acquired, __ATOMIC_RELAXED) + 1,
 			 __ATOMIC_RELAXED);
 	return true;
+}
+
+static inline bool ksync_fast_sem_release(ksync_fast_ptr f,
+					  struct ksync_sem_cell *cell,
+					  uint32_t n)
+{
+	uint64_t seen = f->seen;
+	bool done = ksync_fast_release(cell, &seen, n);
+
+	f->seen = seen;
+	return done;
+}
+
+static inline bool ksync_fast_waitgroup_add(ksync_fast_ptr f,
+					    struct ksync_waitgroup_cell *cell,
+					    int32_t delta)
+{
+	uint64_t seen = f->seen;
+	bool done = ksync_fast_add(cell, &seen, delta);
+
+	f->seen = seen;
+	return done;
 }
 
 #endif /* KSYNC_FAST_H */

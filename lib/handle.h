@@ -14,13 +14,22 @@
 #include "backend.h"
 #include "fast.h"
 
+/*
+ * cell		where the word is, if the backend has mapped it
+ * tag, place	by what, and where, threads remember it: see fast.h
+ */
 struct ksync_handle {
 	struct ksync_object *obj;
-	uint64_t tag;		/* what threads remember it by, see fast.h */
-	intptr_t place;		/* where they do */
+	union ksync_cell *cell;
+	uint64_t tag;
+	int32_t place;
 	uint32_t index;
-	bool lent;		/* by _at(): not the caller's to close */
 };
+
+/* What the thread may remember of the primitive; never NULL. */
+#define ksync_handle_fast(h)	ksync_fast_at((h)->place)
+#define ksync_handle_known(h)	\
+	ksync_fast_knows(ksync_handle_fast(h), (h)->tag)
 
 struct ksync_mutex {
 	struct ksync_handle h;

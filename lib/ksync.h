@@ -22,7 +22,8 @@
  * - It may be called by any thread at any time. Handles may be used in a child
  *   after fork; holds stay with the parent.
  * - It is not async-signal-safe, but a signal handler that runs during a wait
- *   neither ends nor harms the wait: nothing returns -EINTR.
+ *   neither ends nor harms the wait: nothing returns -EINTR. The handler must
+ *   return, not jump out of the wait.
  * - Pointers must be valid; NULL where a handle is expected gives -EINVAL,
  *   except in the close functions, which allow it.
  * - What was not said to wait does not wait for other users of the object.

@@ -19,31 +19,28 @@ static KSYNC_SLOW int unlock_slowly(struct ksync_mutex *m)
 
 int ksync_mutex_lock(struct ksync_mutex *m)
 {
-	struct ksync_fast *f;
-
 	if (!m)
 		return -EINVAL;
-	f = ksync_fast_find(m->h.tag, m->h.place);
-	if (f && ksync_fast_mutex_lock(f))
+	if (ksync_handle_known(&m->h) &&
+	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
+				  &m->h.cell->lock))
 		return 0;
 	return lock_slowly(m, KSYNC_FOREVER);
 }
 
 int ksync_mutex_trylock(struct ksync_mutex *m)
 {
-	struct ksync_fast *f;
-
 	if (!m)
 		return -EINVAL;
-	f = ksync_fast_find(m->h.tag, m->h.place);
-	if (f && ksync_fast_mutex_lock(f))
+	if (ksync_handle_known(&m->h) &&
+	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
+				  &m->h.cell->lock))
 		return 0;
 	return m->h.obj->ops->mutex_trylock(m->h.obj, m->h.index);
 }
 
 int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 {
-	struct ksync_fast *f;
 	uint64_t deadline;
 	int err;
 
@@ -55,20 +52,20 @@ int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 	if (w && w->cancel)
 		return ksync_wait_cancelable(&m->h, KSYNC_TAKE_MUTEX, 0, w, deadline,
 					     NULL);
-	f = ksync_fast_find(m->h.tag, m->h.place);
-	if (f && ksync_fast_mutex_lock(f))
+	if (ksync_handle_known(&m->h) &&
+	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
+				  &m->h.cell->lock))
 		return 0;
 	return lock_slowly(m, deadline);
 }
 
 int ksync_mutex_unlock(struct ksync_mutex *m)
 {
-	struct ksync_fast *f;
-
 	if (!m)
 		return -EINVAL;
-	f = ksync_fast_find(m->h.tag, m->h.place);
-	if (f && ksync_fast_mutex_unlock(f))
+	if (ksync_handle_known(&m->h) &&
+	    ksync_fast_mutex_unlock(ksync_handle_fast(&m->h),
+				    &m->h.cell->lock))
 		return 0;
 	return unlock_slowly(m);
 }

@@ -83,13 +83,6 @@ static struct ksync_handle *new_handle(void)
 	return calloc(1, sizeof(struct ksync_handle));
 }
 
-static void set_index(struct ksync_handle *h, uint32_t index)
-{
-	h->index = index;
-	h->tag = ksync_fast_tag(h->obj->serial, index);
-	h->place = ksync_fast_place(h->tag);
-}
-
 static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
 {
 	static uint64_t serials;
@@ -100,7 +93,9 @@ static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
 	}
 	h->obj->handles = NULL;
 	h->obj->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
-	set_index(h, 0);
+	h->tag = ksync_fast_tag(h->obj->serial, 0);
+	h->place = ksync_fast_place(h->tag);
+	h->cell = h->obj->cells;
 	*out = h;
 	return 0;
 }
@@ -173,11 +168,21 @@ int ksync_handle_fd(const struct ksync_handle *h)
 	return h ? h->obj->fd : -EINVAL;
 }
 
+/* By _at(), hence not the caller's to close. */
+static bool is_lent(const struct ksync_handle *h)
+{
+	/* Acquire: as in ksync_handle_at(). */
+	const struct ksync_handle *handles =
+		__atomic_load_n(&h->obj->handles, __ATOMIC_ACQUIRE);
+
+	return handles && h >= handles && h < handles + h->obj->nr;
+}
+
 void ksync_handle_close(struct ksync_handle *h)
 {
 	int saved = errno;
 
-	if (!h || h->lent)
+	if (!h || is_lent(h))
 		return;
 	free(h->obj->handles);
 	h->obj->handles = NULL;
@@ -186,31 +191,41 @@ void ksync_handle_close(struct ksync_handle *h)
 	errno = saved;
 }
 
+/* Room for the handles of all primitives, of which only used ones take memory. */
 static struct ksync_handle *make_lent(struct ksync_object *obj)
 {
 	struct ksync_handle *handles, *first = NULL;
 	int saved = errno;
-	uint32_t i;
 
 	handles = calloc(obj->nr, sizeof(*handles));
 	errno = saved;
 	if (!handles)
 		return NULL;
-	for (i = 0; i < obj->nr; i++) {
-		handles[i].obj = obj;
-		set_index(&handles[i], i);
-		handles[i].lent = true;
-	}
 	/*
-	 * Of threads that race one wins, and all use its array. Release: the
-	 * array is filled before anybody sees it, pairs with the acquire in
-	 * ksync_handle_at(); acquire, for who lost: pairs with this release.
+	 * Of threads that race one wins, and all use its array. Release: it is
+	 * empty when it is seen, pairs with the acquire in ksync_handle_at();
+	 * acquire, for who lost: pairs with this release.
 	 */
 	if (__atomic_compare_exchange_n(&obj->handles, &first, handles, false,
 					__ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
 		return handles;
 	free(handles);
 	return first;
+}
+
+/* At its first use. Threads that race here write the same. */
+static void lend(struct ksync_handle *h, struct ksync_object *obj,
+		 uint32_t index)
+{
+	uint64_t tag = ksync_fast_tag(obj->serial, index);
+
+	__atomic_store_n(&h->index, index, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->tag, tag, __ATOMIC_RELAXED);
+	__atomic_store_n(&h->place, ksync_fast_place(tag), __ATOMIC_RELAXED);
+	__atomic_store_n(&h->cell, obj->cells ? &obj->cells[index] : NULL,
+			 __ATOMIC_RELAXED);
+	/* Release: the rest. Pairs with the acquire in ksync_handle_at(). */
+	__atomic_store_n(&h->obj, obj, __ATOMIC_RELEASE);
 }
 
 struct ksync_handle *ksync_handle_at(struct ksync_handle *h, uint32_t index)
@@ -223,7 +238,12 @@ struct ksync_handle *ksync_handle_at(struct ksync_handle *h, uint32_t index)
 	handles = __atomic_load_n(&h->obj->handles, __ATOMIC_ACQUIRE);
 	if (!handles)
 		handles = make_lent(h->obj);
-	return handles ? &handles[index] : NULL;
+	if (!handles)
+		return NULL;
+	/* Pairs with the release in lend(). */
+	if (!__atomic_load_n(&handles[index].obj, __ATOMIC_ACQUIRE))
+		lend(&handles[index], h->obj, index);
+	return &handles[index];
 }
 
 int ksync_handle_status(const struct ksync_handle *h, struct ksync_status *st)

@@ -7,9 +7,35 @@
 KSYNC_DEFINE_HANDLE(rwlock, KSYNC_RWLOCK)
 
 /* Apart, so that nothing has to be jumped over on the fast path. */
-static KSYNC_SLOW int rdlock_slowly(struct ksync_rwlock *rw, uint64_t deadline)
+static KSYNC_SLOW int rdlock_by_backend(struct ksync_rwlock *rw,
+					uint64_t deadline, bool try)
 {
-	return rw->h.obj->ops->rwlock_rdlock(rw->h.obj, rw->h.index, deadline);
+	const struct ksync_ops *ops = rw->h.obj->ops;
+
+	return try ? ops->rwlock_tryrdlock(rw->h.obj, rw->h.index) :
+		     ops->rwlock_rdlock(rw->h.obj, rw->h.index, deadline);
+}
+
+static __attribute__((noinline)) int
+rdlock_fenced(struct ksync_rwlock *rw, uint64_t deadline, bool try)
+{
+	if (ksync_fast_rwlock_read_fenced(ksync_handle_fast(&rw->h),
+					  &rw->h.cell->lock))
+		return 0;
+	return rdlock_by_backend(rw, deadline, try);
+}
+
+static inline int rdlock(struct ksync_rwlock *rw, uint64_t deadline, bool try)
+{
+	uint32_t left = KSYNC_HOLD_EXCL;
+
+	if (ksync_handle_known(&rw->h))
+		left = ksync_fast_rwlock_read(ksync_handle_fast(&rw->h),
+					      &rw->h.cell->lock);
+	if (!left)
+		return 0;
+	return left == KSYNC_HOLD_READ ? rdlock_fenced(rw, deadline, try) :
+					 rdlock_by_backend(rw, deadline, try);
 }
 
 static KSYNC_SLOW int unlock_slowly(struct ksync_rwlock *rw)
@@ -19,26 +45,16 @@ static KSYNC_SLOW int unlock_slowly(struct ksync_rwlock *rw)
 
 int ksync_rwlock_rdlock(struct ksync_rwlock *rw)
 {
-	struct ksync_fast *f;
-
 	if (!rw)
 		return -EINVAL;
-	f = ksync_fast_find(rw->h.tag, rw->h.place);
-	if (f && ksync_fast_rwlock_read(f))
-		return 0;
-	return rdlock_slowly(rw, KSYNC_FOREVER);
+	return rdlock(rw, KSYNC_FOREVER, false);
 }
 
 int ksync_rwlock_tryrdlock(struct ksync_rwlock *rw)
 {
-	struct ksync_fast *f;
-
 	if (!rw)
 		return -EINVAL;
-	f = ksync_fast_find(rw->h.tag, rw->h.place);
-	if (f && ksync_fast_rwlock_read(f))
-		return 0;
-	return rw->h.obj->ops->rwlock_tryrdlock(rw->h.obj, rw->h.index);
+	return rdlock(rw, 0, true);
 }
 
 int ksync_rwlock_rdlock_until(struct ksync_rwlock *rw,
@@ -55,7 +71,7 @@ int ksync_rwlock_rdlock_until(struct ksync_rwlock *rw,
 	if (w && w->cancel)
 		return ksync_wait_cancelable(&rw->h, KSYNC_TAKE_READ, 0, w, deadline,
 					     NULL);
-	return rw->h.obj->ops->rwlock_rdlock(rw->h.obj, rw->h.index, deadline);
+	return rdlock(rw, deadline, false);
 }
 
 int ksync_rwlock_wrlock(struct ksync_rwlock *rw)
@@ -92,12 +108,11 @@ int ksync_rwlock_wrlock_until(struct ksync_rwlock *rw,
 
 int ksync_rwlock_unlock(struct ksync_rwlock *rw)
 {
-	struct ksync_fast *f;
-
 	if (!rw)
 		return -EINVAL;
-	f = ksync_fast_find(rw->h.tag, rw->h.place);
-	if (f && ksync_fast_rwlock_unread(f))
+	if (ksync_handle_known(&rw->h) &&
+	    ksync_fast_rwlock_unread(ksync_handle_fast(&rw->h),
+				     &rw->h.cell->lock))
 		return 0;
 	return unlock_slowly(rw);
 }

@@ -30,24 +30,22 @@ static KSYNC_SLOW int release_slowly(struct ksync_sem *s, uint32_t n)
 
 int ksync_sem_acquire(struct ksync_sem *s, uint32_t n)
 {
-	struct ksync_fast *f;
-
 	if (!s || !is_count(n))
 		return -EINVAL;
-	f = ksync_fast_find(s->h.tag, s->h.place);
-	if (f && ksync_fast_sem_acquire(f, n))
+	if (ksync_handle_known(&s->h) &&
+	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
+				   &s->h.cell->sem, n))
 		return 0;
 	return acquire_slowly(s, n, KSYNC_FOREVER);
 }
 
 int ksync_sem_tryacquire(struct ksync_sem *s, uint32_t n)
 {
-	struct ksync_fast *f;
-
 	if (!s || !is_count(n))
 		return -EINVAL;
-	f = ksync_fast_find(s->h.tag, s->h.place);
-	if (f && ksync_fast_sem_acquire(f, n))
+	if (ksync_handle_known(&s->h) &&
+	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
+				   &s->h.cell->sem, n))
 		return 0;
 	return s->h.obj->ops->sem_tryacquire(s->h.obj, s->h.index, n);
 }
@@ -55,7 +53,6 @@ int ksync_sem_tryacquire(struct ksync_sem *s, uint32_t n)
 int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 			    const struct ksync_wait *w)
 {
-	struct ksync_fast *f;
 	uint64_t deadline;
 	int err;
 
@@ -67,20 +64,20 @@ int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 	if (w && w->cancel)
 		return ksync_wait_cancelable(&s->h, KSYNC_TAKE_PERMITS, n, w, deadline,
 					     NULL);
-	f = ksync_fast_find(s->h.tag, s->h.place);
-	if (f && ksync_fast_sem_acquire(f, n))
+	if (ksync_handle_known(&s->h) &&
+	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
+				   &s->h.cell->sem, n))
 		return 0;
 	return acquire_slowly(s, n, deadline);
 }
 
 int ksync_sem_release(struct ksync_sem *s, uint32_t n)
 {
-	struct ksync_fast *f;
-
 	if (!s || !n)
 		return -EINVAL;
-	f = ksync_fast_find(s->h.tag, s->h.place);
-	if (f && ksync_fast_release(&f->cell->sem, &f->seen, n))
+	if (ksync_handle_known(&s->h) &&
+	    ksync_fast_sem_release(ksync_handle_fast(&s->h),
+				   &s->h.cell->sem, n))
 		return 0;
 	return release_slowly(s, n);
 }

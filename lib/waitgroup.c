@@ -31,12 +31,11 @@ static KSYNC_SLOW int add_slowly(struct ksync_waitgroup *wg, int32_t delta)
 
 int ksync_waitgroup_add(struct ksync_waitgroup *wg, int32_t delta)
 {
-	struct ksync_fast *f;
-
 	if (!wg)
 		return -EINVAL;
-	f = ksync_fast_find(wg->h.tag, wg->h.place);
-	if (f && delta && ksync_fast_add(&f->cell->waitgroup, &f->seen, delta))
+	if (delta && ksync_handle_known(&wg->h) &&
+	    ksync_fast_waitgroup_add(ksync_handle_fast(&wg->h),
+				     &wg->h.cell->waitgroup, delta))
 		return 0;
 	return add_slowly(wg, delta);
 }
@@ -49,14 +48,14 @@ int ksync_waitgroup_done(struct ksync_waitgroup *wg)
 static int wait_round(struct ksync_waitgroup *wg, const struct ksync_wait *w,
 		      uint64_t deadline)
 {
-	struct ksync_fast *f = ksync_fast_find(wg->h.tag, wg->h.place);
 	uint32_t lost = 0;
 	int err = 0;
 
 	if (w && w->cancel)
 		err = ksync_wait_cancelable(&wg->h, KSYNC_TAKE_ROUND, 0, w,
 					    deadline, &lost);
-	else if (!f || !ksync_fast_over(&f->cell->waitgroup))
+	else if (!ksync_handle_known(&wg->h) ||
+		 !ksync_fast_over(&wg->h.cell->waitgroup))
 		err = wg->h.obj->ops->waitgroup_wait(wg->h.obj, wg->h.index,
 						     deadline, &lost);
 	last_wait.serial = wg->h.obj->serial;

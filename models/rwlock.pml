@@ -173,8 +173,8 @@ inline rwlock_unread()
 }
 
 /*
- * rwlock_unwrite() if died is false: lock_word_release(); rwlock_drop() if it
- * is true: lock_word_die(). Readers that wait have their turn: with waiters the
+ * rwlock_unwrite() if died is false: lock_word_release(); rwlock_unwrite_dead()
+ * if it is true: lock_word_die(). Readers that wait have their turn: with waiters the
  * word must change with the bucket locked, or somebody else who looks at the
  * queue in between, a writer that comes or leaves, takes that turn from them.
  */
@@ -211,8 +211,9 @@ inline rwlock_unwrite()
 	fi
 #else
 	if
-	:: atomic { !waiters && !dead && !died -> leave() }
-	:: waiters || dead || died ->
+	:: atomic { !waiters && !died -> leave() }
+	/* rwlock_pass_on() */
+	:: waiters || died ->
 		COME;
 		atomic { LOCK; leave(); died = false };
 		if

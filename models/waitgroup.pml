@@ -12,6 +12,8 @@
  * All changes of the word are made with the bucket locked: here, a critical
  * section is one step.
  *
+ * A signal's handler returns to the wait, which joins no other round for it.
+ *
  * Shown: a wait ends when the round it joined ends, not before, and not with a
  * later one; it tells how many members that round lost; what is left of a tie
  * counts nothing down; a process is tied or found dead, never neither.
@@ -70,7 +72,7 @@ inline enqueue()
 	:: place ->
 		round_of[me] = place_round;
 		queue!!place_seq,me;
-#ifdef BUG_STALE_PLACE
+#if defined(BUG_STALE_PLACE) || defined(BUG_JUMP)
 		if
 		:: !restarted -> joined[me] = (count -> round : round - 1)
 		:: else
@@ -418,12 +420,10 @@ told:
 			restarted = true };
 			if
 			:: goto again
-			/* The signal's handler jumps out of the wait. */
-			:: atomic { true ->
-#ifndef BUG_STALE_PLACE
-				place = false;
+#ifdef BUG_JUMP
+			/* The handler jumps out of the wait. */
+			:: ret = OK
 #endif
-				ret = OK }
 			fi
 		:: atomic { ret == TIMEDOUT -> skip }
 		:: atomic { ret != INTR && ret != TIMEDOUT ->

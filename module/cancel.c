@@ -60,6 +60,8 @@ static noinline int ksync_wait_cancel(struct ksync_queue *q,
 	ret = ksync_watch(limit, &watch);
 	if (!ret)
 		ret = ksync_wait_watched(q, w, limit->deadline, &watch);
+	else
+		ksync_place_drop();
 	ksync_unwatch(limit, &watch);
 	return ret;
 }

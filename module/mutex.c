@@ -8,6 +8,9 @@
  * seen free, and newcomers queue. This goes on until the oldest waiter is a
  * recent one, or there is none.
  *
+ * models/mutex.pml checks what the kernel does, models/asymmetric.pml what user
+ * space does and what the kernel does about that.
+ *
  * WAITERS tells whoever unlocks to come here. It is clear while the first
  * waiter has been woken to try and has not yet looked: unlocks need not wake it
  * again, so those who run pass the mutex among themselves in the meantime.

@@ -74,6 +74,22 @@ static void ksync_object_free(struct ksync_object *obj)
 	kfree(obj);
 }
 
+/* Users say how much: too much is an error, and no reason to kill anybody. */
+#define KSYNC_GFP_ARRAY	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | \
+			 __GFP_RETRY_MAYFAIL)
+
+static void *ksync_pages_alloc(unsigned long pages)
+{
+	return __vmalloc(pages * PAGE_SIZE, KSYNC_GFP_ARRAY);
+}
+
+static void *ksync_array_alloc(size_t n, size_t size)
+{
+	if (array_size(n, size) <= PAGE_SIZE)
+		return kmalloc_array(n, size, KSYNC_GFP_ARRAY);
+	return ksync_pages_alloc(DIV_ROUND_UP(n * size, PAGE_SIZE));
+}
+
 static int ksync_object_alloc_cells(struct ksync_object *obj)
 {
 	u32 i, buckets = min_t(u32, roundup_pow_of_two(obj->nr),
@@ -81,14 +97,10 @@ static int ksync_object_alloc_cells(struct ksync_object *obj)
 
 	/* What can be mapped has pages of its own, with nothing else in them. */
 	if (!obj->ops->mappable || (obj->flags & KSYNC_F_GUARDED))
-		obj->cells = kvcalloc(obj->nr, sizeof(*obj->cells),
-				      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		obj->cells = ksync_array_alloc(obj->nr, sizeof(*obj->cells));
 	else
-		obj->cells = __vmalloc(ksync_map_pages(obj->nr) * PAGE_SIZE,
-				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
-				       __GFP_ZERO);
-	obj->buckets = kvcalloc(buckets, sizeof(*obj->buckets),
-				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		obj->cells = ksync_pages_alloc(ksync_map_pages(obj->nr));
+	obj->buckets = ksync_array_alloc(buckets, sizeof(*obj->buckets));
 	if (!obj->cells || !obj->buckets)
 		return -ENOMEM;
 	obj->bucket_mask = buckets - 1;

@@ -34,6 +34,8 @@ struct ksync_waiter;
  * @flags: KSYNC_F_* that objects of the type may have
  * @mappable: user space may change the cells, unless they are guarded
  * @init: writes the first state of a cell; NULL: zero is right
+ * @join: a waiter has come to the queue, for the first time. Bucket locked; NULL:
+ *        that means nothing
  * @advance: makes the state word and the queue agree, with the bucket locked:
  *           sets the flags that say who waits, and grants whatever the waiters
  *           at the front can have. Called after any change that may allow one
@@ -63,6 +65,7 @@ struct ksync_ops {
 	u32 flags;
 	bool mappable;
 	void (*init)(union ksync_cell *cell, u32 value, u32 max);
+	void (*join)(struct ksync_queue *q, struct ksync_waiter *w);
 	void (*advance)(struct ksync_queue *q, struct ksync_wake *wake);
 	void (*wake)(struct ksync_queue *q, struct ksync_wake *wake);
 	int (*take)(struct ksync_queue *q, struct ksync_waiter *w, bool queued);

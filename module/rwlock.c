@@ -13,6 +13,8 @@
  *	       +----------------------------------------+   +--> (another)
  *	         writer out: all readers that wait               no reader waits
  *
+ * models/rwlock.pml checks this, models/asymmetric.pml the readers in user space.
+ *
  * The word counts read holds; how many of them a thread has is in its own
  * record. Who reads already may read again whoever waits, so it never waits.
  *
@@ -151,19 +153,37 @@ static void rwlock_let_in(struct ksync_queue *q, bool readers_turn)
 	ksync_wake_all(&wake);
 }
 
-/* The writer died. */
-static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
+/*
+ * The writer lets go, or has died, while others wait: the readers among them
+ * have their turn. Both with the queue locked: in between, a writer that comes,
+ * or leaves it, would have taken that turn.
+ */
+static int rwlock_pass_on(struct ksync_queue *q, u32 id, bool died)
 {
+	struct ksync_wake wake;
 	u64 word;
 	int ret;
 
-	ret = ksync_update(q->cell, word, lock_word_die(&word, id, 0));
-	if (ret)
-		return ret;
-	atomic_inc((atomic_t *)&q->cell->lock.deaths);
-	if (word & KSYNC_LOCK_WAITERS)
-		rwlock_let_in(q, true);
-	return 0;
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	ret = ksync_update(q->cell, word,
+			   died ? lock_word_die(&word, id, 0) :
+				  lock_word_release(&word, id, 0));
+	if (!ret && (word & KSYNC_LOCK_WAITERS))
+		rwlock_admit_all(q, true, &wake);
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+	return ret;
+}
+
+/* The writer died. */
+static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
+{
+	int ret = rwlock_pass_on(q, id, true);
+
+	if (!ret)
+		atomic_inc((atomic_t *)&q->cell->lock.deaths);
+	return ret;
 }
 
 /* Before a wait: nobody waits for an owner that does not exist. */
@@ -277,15 +297,16 @@ static int rwlock_unread(struct ksync_queue *q)
 	return ret;
 }
 
+/* Without waiters one step is enough. */
 static int rwlock_unwrite(struct ksync_queue *q, u32 id)
 {
 	u64 word;
 	int ret;
 
-	ret = ksync_update(q->cell, word, lock_word_release(&word, id, 0));
-	if (!ret && (word & KSYNC_LOCK_WAITERS))
-		rwlock_let_in(q, true);
-	return ret;
+	ret = ksync_update(q->cell, word,
+			   word & KSYNC_LOCK_WAITERS ? -EBUSY :
+			   lock_word_release(&word, id, 0));
+	return ret == -EBUSY ? rwlock_pass_on(q, id, false) : ret;
 }
 
 int ksync_rwlock_unlock(struct ksync_object *obj, void *args)

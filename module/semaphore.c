@@ -3,6 +3,8 @@
  * Semaphore. First come, first served: with anybody in the queue, newcomers
  * join it, and permits go to its head as soon as there are enough for it.
  *
+ * models/semaphore.pml checks this.
+ *
  * Tracked permits are holds of the process. Its lock orders their count with
  * the word, so that a process cannot give back what it does not have.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The only place that sleeps.
+ * The only place that sleeps. models/common.pml has it step by step: an inline
+ * of the model is the function of that name here, and so in the types' models.
  *
  * Lock order: a process's lock (owner.h), then one bucket's lock; queue.c has
  * what comes inside that. Wake-ups happen outside it.
@@ -29,10 +30,19 @@
 #include "trace.h"
 #include "wait.h"
 
+/* At the end of the queue. Bucket locked. */
+static void ksync_place_new(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	w->seq = ++q->bucket->seq;
+	w->since = ktime_get_ns();
+	if (q->obj->ops->join)
+		q->obj->ops->join(q, w);
+}
+
 /*
  * A thread whose wait a signal handler interrupts comes back by the restart of
- * its system call, and takes its old place. Handlers that never come back
- * leave a place that nobody takes.
+ * its system call, and takes its old place. Who jumps out of a handler leaves a
+ * place that its next wait for the same primitive takes.
  */
 static void ksync_place_take(struct ksync_queue *q, struct ksync_waiter *w,
 			     struct ksync_thread *thread)
@@ -43,9 +53,29 @@ static void ksync_place_take(struct ksync_queue *q, struct ksync_waiter *w,
 		w->since = thread->place.since;
 		w->round = thread->place.round;
 	} else {
-		w->seq = ++q->bucket->seq;
-		w->since = ktime_get_ns();
+		ksync_place_new(q, w);
 	}
+	if (thread)
+		thread->place.object = 0;
+}
+
+/* The round that the caller's interrupted wait had joined; false: none was. */
+bool ksync_place_round(struct ksync_queue *q, enum ksync_want want, u32 *round)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+
+	if (!thread || thread->place.object != q->obj->id ||
+	    thread->place.index != q->index || thread->place.want != want)
+		return false;
+	*round = thread->place.round;
+	return true;
+}
+
+/* The interrupted wait is over, without having come to the queue again. */
+void ksync_place_drop(void)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+
 	if (thread)
 		thread->place.object = 0;
 }
@@ -158,8 +188,7 @@ bool ksync_join(struct ksync_queue *q, struct ksync_waiter *w)
 	trace_ksync_wait(q->obj->id, q->index, w->want);
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
-	w->seq = ++q->bucket->seq;
-	w->since = ktime_get_ns();
+	ksync_place_new(q, w);
 	ksync_enqueue(q, w);
 	q->obj->ops->advance(q, &wake);
 	queued = !RB_EMPTY_NODE(&w->node);
@@ -244,8 +273,10 @@ int ksync_wait_watched(struct ksync_queue *q, struct ksync_waiter *w,
 	ktime_t when, *expires = ksync_expires(deadline, &when);
 	int ret;
 
-	if (expires && ktime_get() >= when)
+	if (expires && ktime_get() >= when) {
+		ksync_place_drop();
 		return -ETIMEDOUT;
+	}
 	if (IS_ERR(thread))
 		thread = NULL;
 

@@ -119,7 +119,6 @@ static inline void ksync_waiter_init(struct ksync_queue *q,
 
 /* queue.c */
 struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want);
-struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want);
 struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w);
@@ -135,6 +134,8 @@ u32 ksync_count_waiters(struct ksync_queue *q, enum ksync_want want);
 /* wait.c */
 u64 ksync_now(void);
 ktime_t *ksync_expires(u64 deadline, ktime_t *when);
+bool ksync_place_round(struct ksync_queue *q, enum ksync_want want, u32 *round);
+void ksync_place_drop(void);
 int ksync_sleep(struct ksync_waiter *w, struct ksync_waiter *watch,
 		ktime_t *expires);
 int ksync_wait_result(struct ksync_waiter *w);

@@ -2,6 +2,8 @@
 /*
  * Wait group. wg_word.h has the rounds.
  *
+ * models/waitgroup.pml checks this.
+ *
  * Members may be tied to processes. The ties are holds of the process and name
  * the round, so that what is left of a tie when its round has ended cannot
  * count down the next one.
@@ -16,6 +18,9 @@
 #include "wg_word.h"
 #include "word.h"
 
+/* Not a number of a round: those have 31 bits. */
+#define WAITGROUP_NO_ROUND	U32_MAX
+
 /* How many members a round that has ended lost, if that is still known. */
 static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
 			  u32 round)
@@ -29,17 +34,31 @@ static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
 	return word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
 }
 
+/* The round that whoever comes now waits for: with no member, the last one. */
+static u32 waitgroup_current(u64 word)
+{
+	return wg_word_round(wg_word_count(word) ? word :
+			     word - KSYNC_WG_ROUND_ONE);
+}
+
 /* The round that the waiter joined: over? */
 static int waitgroup_take(struct ksync_queue *q, struct ksync_waiter *w,
 			  bool queued)
 {
 	u64 word = ksync_cell_read(q->cell);
+	u32 round = w->round;
 
-	if (!w->again) {
-		if (w->round == wg_word_round(word))
-			return -EBUSY;
-		w->lost = waitgroup_lost(&q->cell->waitgroup, word, w->round);
+	if (w->again)
+		return w->lost ? -EOWNERDEAD : 0;
+	if (round == WAITGROUP_NO_ROUND)
+		round = waitgroup_current(word);
+	if (round == wg_word_round(word)) {
+		/* Others may come to the queue first, and for later rounds. */
+		if (!queued)
+			w->round = WAITGROUP_NO_ROUND;
+		return -EBUSY;
 	}
+	w->lost = waitgroup_lost(&q->cell->waitgroup, word, round);
 	return w->lost ? -EOWNERDEAD : 0;
 }
 
@@ -48,11 +67,7 @@ static void waitgroup_untake(struct ksync_queue *q, struct ksync_waiter *w)
 {
 }
 
-/*
- * Everyone whose round is over goes. Rounds are in the order of the queue, but
- * for one who joined a round and came to the queue after it had ended: the last
- * in the queue, for whom this is called then.
- */
+/* Everyone whose round is over goes. Rounds are in the order of the queue. */
 static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
 	struct ksync_waiter *w;
@@ -61,8 +76,6 @@ static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
 	while ((w = ksync_first(q, KSYNC_WANT_SHARED)) &&
 	       ksync_admit(q, w, wake))
 		;
-	if (w)
-		ksync_admit(q, ksync_last(q, KSYNC_WANT_SHARED), wake);
 	ksync_update(q->cell, word,
 		     wg_word_waiters(&word, ksync_first(q, KSYNC_WANT_SHARED)));
 }
@@ -145,21 +158,33 @@ int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 	return ret;
 }
 
-/* The count is zero: the outcome of the last round. -EAGAIN if it is not. */
-static int waitgroup_wait_none(struct ksync_queue *q, u32 *round, u32 *lost)
+/*
+ * With the queue locked, and not before: a round read earlier may be long over,
+ * its losses forgotten, and later rounds ahead in the queue.
+ */
+static void waitgroup_join(struct ksync_queue *q, struct ksync_waiter *w)
 {
-	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
+	if (w->round == WAITGROUP_NO_ROUND)
+		w->round = waitgroup_current(ksync_cell_read(q->cell));
+}
+
+/* There is nothing to wait for: the outcome. -EAGAIN if there is. */
+static int waitgroup_over(struct ksync_queue *q, struct ksync_waiter *w)
+{
 	u64 word = ksync_cell_read(q->cell);
+	u32 round = w->round;
 	int ret = -EAGAIN;
 
-	if (!(word & (KSYNC_WG_COUNT | KSYNC_WG_LOSS)))
+	if (round == WAITGROUP_NO_ROUND &&
+	    !(word & (KSYNC_WG_COUNT | KSYNC_WG_LOSS)))
 		return 0;
 	ksync_queue_lock(q);
 	word = ksync_cell_read(q->cell);
-	*round = wg_word_round(word);
-	if (!wg_word_count(word)) {
-		*lost = word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
-		ret = *lost ? -EOWNERDEAD : 0;
+	if (round == WAITGROUP_NO_ROUND)
+		round = waitgroup_current(word);
+	if (round != wg_word_round(word)) {
+		w->lost = waitgroup_lost(&q->cell->waitgroup, word, round);
+		ret = w->lost ? -EOWNERDEAD : 0;
 	}
 	ksync_queue_unlock(q);
 	return ret;
@@ -171,6 +196,7 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 	struct ksync_waitgroup_wait_args *a = args;
 	struct ksync_limit limit;
 	struct ksync_queue q;
+	bool placed;
 	int ret;
 
 	ret = a->pad ? -EINVAL : ksync_queue_init(&q, obj, a->index);
@@ -179,7 +205,13 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 				      a->cancel_index);
 	if (ret)
 		return ret;
-	ret = waitgroup_wait_none(&q, &w.round, &w.lost);
+	/* After a signal, of the round that it joined. */
+	placed = ksync_place_round(&q, w.want, &w.round);
+	if (!placed)
+		w.round = WAITGROUP_NO_ROUND;
+	ret = waitgroup_over(&q, &w);
+	if (placed && ret != -EAGAIN)
+		ksync_place_drop();
 	if (ret == -EAGAIN) {
 		ret = ksync_wait_limit(&q, &w, &limit);
 		if (ksync_changed(ret))
@@ -198,7 +230,8 @@ static int waitgroup_prepare(struct ksync_request *r)
 	if (r->shared || r->w.count)
 		return -EINVAL;
 	r->w.want = KSYNC_WANT_SHARED;
-	ret = waitgroup_wait_none(&r->q, &r->w.round, &r->w.lost);
+	r->w.round = WAITGROUP_NO_ROUND;
+	ret = waitgroup_over(&r->q, &r->w);
 	r->w.again = ret != -EAGAIN;
 	return 0;
 }
@@ -327,6 +360,7 @@ const struct ksync_ops ksync_waitgroup_ops = {
 	.id = KSYNC_TYPE_WAITGROUP,
 	.flags = KSYNC_F_GUARDED,
 	.mappable = true,
+	.join = waitgroup_join,
 	.advance = waitgroup_advance,
 	.take = waitgroup_take,
 	.untake = waitgroup_untake,

@@ -86,6 +86,68 @@ TEST_F(gate, die_waiting_alone)
 	QUEUED(0);
 }
 
+/* Others' threads end a sleeper as well: with its whole process. */
+struct ending {
+	const struct gate *ops;
+	void *g;
+	enum road road;
+	int sock;
+};
+
+static void *end_sleeper(void *arg)
+{
+	struct ending *e = arg;
+
+	job_sock = e->sock;
+	while (e->ops->waiters(e->g) != 1)
+		sleep_ms(1);
+	job_end(NULL, e->road);
+}
+
+static long sleep_and_end(void *obj, uint64_t unused)
+{
+	struct ending *e = obj;
+	pthread_t mate;
+
+	e->sock = job_sock;
+	if (pthread_create(&mate, NULL, end_sleeper, e))
+		return -EAGAIN;
+	e->ops->wait(e->g, 0);
+	return -EBADMSG;
+}
+
+TEST_F(gate, die_waiting_by_a_mate)
+{
+	static const enum road roads[] = {
+		BY_EXIT, BY__EXIT, BY_SIGSEGV, BY_EXECVE
+	};
+	struct ending *e = shared_memory(sizeof(*e));
+	int i;
+
+	*e = (struct ending){ .ops = variant->ops, .g = self->g };
+	ASSERT_EQ(0, DO(keeper, shut));
+	for (i = 0; i < ARRAY_SIZE(roads); i++) {
+		if (roads[i] == BY_EXECVE && missing_guarantees(KSYNC_G_EXEC))
+			continue;
+		e->road = roads[i];
+		actor_end(&self->first);
+		ASSERT_EQ(0, actor_begin(&self->first, ACTOR_PROCESS));
+		actor_start(&self->first, sleep_and_end, e, 0);
+		if (roads[i] == BY_EXECVE) {
+			EXPECT_EQ(0, actor_result(&self->first));
+		} else {
+			waitpid(self->first.pid, NULL, 0);
+			self->first.pid = -1;
+		}
+		QUEUED(0);
+	}
+	START(second, wait);
+	QUEUED(1);
+	EXPECT_EQ(0, DO(keeper, open));
+	EXPECT_EQ(0, actor_result(&self->second));
+	EXPECT_EQ(0, DO(second, leave));
+}
+
 /* The grant is on its way to one that dies: it goes to the next. */
 TEST_F(gate, die_waiting_during_grant)
 {

@@ -64,15 +64,24 @@ TEST_F(once, everybody_gets_the_result)
 	EXPECT_EQ(1, STATUS.acquisitions);
 }
 
+/* A long may have 32 bits. */
+static long begin_and_shift(void *obj, uint64_t unused)
+{
+	uint64_t result = 0;
+	int err = ksync_once_begin(obj, &result);
+
+	return err == -EALREADY ? (long)(result >> 40) : err;
+}
+
 TEST_F(once, the_result_is_64_bits_wide)
 {
 	uint64_t result = 0;
 
 	ASSERT_EQ(0, ksync_once_begin(self->o, NULL));
-	START(a, job_once_begin, 0);
+	START(a, begin_and_shift, 0);
 	ASSERT_TRUE(WAIT_FOR(STATUS.waiters == 1));
 	ASSERT_EQ(0, ksync_once_complete(self->o, UINT64_C(3) << 40));
-	EXPECT_EQ(RESULT_BASE + (INT64_C(3) << 40), actor_result(&self->a));
+	EXPECT_EQ(3, actor_result(&self->a));
 	EXPECT_EQ(-EALREADY, ksync_once_begin(self->o, &result));
 	EXPECT_EQ(UINT64_C(3) << 40, result);
 }

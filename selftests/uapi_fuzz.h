@@ -60,8 +60,14 @@ static inline __u32 boundary(struct random *r)
  *	n  its primitives	vm its value and maximum
  *	h  how to open		o  mode of a name
  *	N  a name, 32 words	C  a cursor, two words
- *	p  a pidfd		d  a descriptor of ours
- *	x  a pointer to an array of random words, two words
+ *	p  a pidfd		b  anything
+ *	F  flags of a wait	k  the event that cancels it, two words
+ *	A  flags of a wait for several	I  what for, two words
+ *	e  an event's descriptor	M  a mutex's
+ *	j  0 or 1		H  how long to keep a grant, two words
+ *	x  a pointer to random words	z  size of what it points to
+ *
+ * Arguments grow: words that this ABI does not have yet are not used.
  */
 static const struct shape {
 	unsigned int cmd;
@@ -77,13 +83,13 @@ static const struct shape {
 	{ KSYNC_IOC_OBJ_INFO,		">>>>>>>>>>N" },
 	{ KSYNC_IOC_OBJ_STATUS,		"i>>>>>>>>>>>>>>>>>>>" },
 	{ KSYNC_IOC_OBJ_WAKE,		"i0" },
-	{ KSYNC_IOC_MUTEX_LOCK,		"i0T" },
+	{ KSYNC_IOC_MUTEX_LOCK,		"iFTk" },
 	{ KSYNC_IOC_MUTEX_TRYLOCK,	"i0" },
 	{ KSYNC_IOC_MUTEX_UNLOCK,	"i0" },
 	{ KSYNC_IOC_MUTEX_CONSISTENT,	"i0" },
-	{ KSYNC_IOC_RWLOCK_RDLOCK,	"i0T" },
+	{ KSYNC_IOC_RWLOCK_RDLOCK,	"iFTk" },
 	{ KSYNC_IOC_RWLOCK_TRYRDLOCK,	"i0" },
-	{ KSYNC_IOC_RWLOCK_WRLOCK,	"i0T" },
+	{ KSYNC_IOC_RWLOCK_WRLOCK,	"iFTk" },
 	{ KSYNC_IOC_RWLOCK_TRYWRLOCK,	"i0" },
 	{ KSYNC_IOC_RWLOCK_UNLOCK,	"i0" },
 	{ KSYNC_IOC_RWLOCK_DOWNGRADE,	"i0" },
@@ -91,23 +97,46 @@ static const struct shape {
 	{ KSYNC_IOC_RWLOCK_CONSISTENT,	"i0" },
 	{ KSYNC_IOC_RWLOCK_SLOT,	">" },
 	{ KSYNC_IOC_WAITGROUP_ADD,	"is" },
-	{ KSYNC_IOC_WAITGROUP_WAIT,	"i0T>0" },
+	{ KSYNC_IOC_WAITGROUP_WAIT,	"iFT>0k" },
 	{ KSYNC_IOC_WAITGROUP_BIND,	"ip" },
-	{ KSYNC_IOC_SEM_ACQUIRE,	"i0c0T" },
-	{ KSYNC_IOC_SEM_TRYACQUIRE,	"i0c000" },
-	{ KSYNC_IOC_SEM_RELEASE,	"i0c000" },
-	{ KSYNC_IOC_SEM_RESIZE,		"i0c000" },
-	{ KSYNC_IOC_COND_WAIT,		"i0diT" },
+	{ KSYNC_IOC_SEM_ACQUIRE,	"iFc0Tk" },
+	{ KSYNC_IOC_SEM_TRYACQUIRE,	"i0c00000" },
+	{ KSYNC_IOC_SEM_RELEASE,	"i0c00000" },
+	{ KSYNC_IOC_SEM_RESIZE,		"i0c00000" },
+	/* Where the ABI has them. */
+#ifdef KSYNC_IOC_EVENT_SET
+	{ KSYNC_IOC_EVENT_SET,		"i0" },
+	{ KSYNC_IOC_EVENT_RESET,	"i0" },
+	{ KSYNC_IOC_EVENT_WAIT,		"iFTk" },
+	{ KSYNC_IOC_EVENT_SET_PARENT,	"i0ei" },
+#endif
+#ifdef KSYNC_IOC_DEV_WAIT
+	{ KSYNC_IOC_DEV_WAIT,		"IcATk>0" },
+	{ KSYNC_IOC_OBJ_REQUEST,	"ijj0H" },
+	{ KSYNC_IOC_OBJ_CLAIM,		"ij" },
+#endif
+#ifdef KSYNC_IOC_DEV_GRAPH
+	{ KSYNC_IOC_DEV_GRAPH,		"xcz0000" },
+	{ KSYNC_IOC_DEV_CYCLE,		"xcz0000" },
+#endif
+#ifdef KSYNC_IOC_COND_WAIT
+	{ KSYNC_IOC_COND_WAIT,		"i0MiT" },
 	{ KSYNC_IOC_COND_SIGNAL,	"i0" },
 	{ KSYNC_IOC_COND_BROADCAST,	"i0" },
-	{ KSYNC_IOC_BARRIER_WAIT,	"i0T" },
+	{ KSYNC_IOC_BARRIER_WAIT,	"iFTk" },
 	{ KSYNC_IOC_BARRIER_JOIN,	"i0" },
 	{ KSYNC_IOC_BARRIER_LEAVE,	"i0" },
 	{ KSYNC_IOC_BARRIER_RESET,	"i0" },
-	{ KSYNC_IOC_ONCE_BEGIN,		"i0T>>>" },
-	{ KSYNC_IOC_ONCE_COMPLETE,	"i0cc" },
+	{ KSYNC_IOC_ONCE_BEGIN,		"i0T>>" },
+	{ KSYNC_IOC_ONCE_COMPLETE,	"i0bb" },
 	{ KSYNC_IOC_ONCE_ABANDON,	"i0" },
 	{ KSYNC_IOC_ONCE_RESET,		"i0" },
+#endif
+#ifdef KSYNC_IOC_DEV_THREAD
+	{ KSYNC_IOC_DEV_THREAD,		">>>>" },
+	{ KSYNC_IOC_OBJ_WAKE,		"i0" },
+	{ KSYNC_IOC_RWLOCK_SLOT,	">>>>" },
+#endif
 };
 
 #define NAME_WORDS	(KSYNC_NAME_MAX / 4)
@@ -120,6 +149,9 @@ static inline int letter_words(char letter)
 		return NAME_WORDS;
 	case 'T':
 	case 'C':
+	case 'H':
+	case 'I':
+	case 'k':
 	case 'x':
 		return 2;
 	}
@@ -150,8 +182,10 @@ static inline const struct shape *shape_of(unsigned int cmd)
 /* What letters choose from. */
 struct choice {
 	const struct kind *kind;	/* of an object to be made */
-	int pidfd, fd;
-	char *array;
+	int pidfd, event, mutex;
+	char *array;			/* of random words */
+	char *items;			/* of struct ksync_wait_item */
+	bool cancel;			/* if that can be */
 };
 
 static inline const char *some_name(struct random *r)
@@ -176,6 +210,22 @@ static inline void put_long(__u32 *word, __u64 value)
 {
 	memcpy(word, &value, sizeof(value));
 }
+
+#ifdef KSYNC_WAIT_CANCEL
+#define CANCEL	KSYNC_WAIT_CANCEL
+#else
+#define CANCEL	0
+#endif
+#ifdef KSYNC_WAIT_ALL
+#define ALL	KSYNC_WAIT_ALL
+#else
+#define ALL	0
+#endif
+#ifdef KSYNC_GRAPH_ROOM_MAX
+#define ITEM_SIZE sizeof(struct ksync_graph_edge)
+#else
+#define ITEM_SIZE 0
+#endif
 
 static inline void fill_word(struct random *r, const struct choice *choice,
 			     char letter, __u32 *word)
@@ -214,8 +264,38 @@ static inline void fill_word(struct random *r, const struct choice *choice,
 	case 'p':
 		*word = choice->pidfd;
 		break;
-	case 'd':
-		*word = choice->fd;
+	case 'b':
+		*word = boundary(r);
+		break;
+	case 'j':
+		*word = rnd(r, 2);
+		break;
+	case 'F':
+		*word = choice->cancel ? CANCEL : 0;
+		break;
+	case 'A':
+		*word = (choice->cancel ? CANCEL : 0) | (rnd(r, 2) * ALL);
+		break;
+	case 'k':
+		if (!CANCEL || !choice->cancel)
+			break;
+		word[0] = choice->event;
+		word[1] = rnd(r, NR);
+		break;
+	case 'e':
+		*word = one_in(r, 4) ? KSYNC_NO_FD : choice->event;
+		break;
+	case 'M':
+		*word = choice->mutex;
+		break;
+	case 'z':
+		*word = ITEM_SIZE;
+		break;
+	case 'H':
+		put_long(word, one_in(r, 2) ? 1 : 1 + rnd(r, 20000000));
+		break;
+	case 'I':
+		put_long(word, (unsigned long)choice->items);
 		break;
 	case '>':
 		*word = rnd(r, 3);
@@ -238,9 +318,12 @@ static inline void fill_word(struct random *r, const struct choice *choice,
 /* Nobody but the killed waits for ever. */
 static inline void limit_wait(struct random *r, const char *words, __u32 *word)
 {
-	for (; *words; word += letter_words(*words++))
-		if (*words == 'T')
-			put_long(word, some_deadline(r));
+	for (; *words; word += letter_words(*words++)) {
+		if (*words != 'T')
+			continue;
+		put_long(word, some_deadline(r));
+		break;
+	}
 }
 
 /* A command without a shape gets small numbers. */
@@ -249,16 +332,18 @@ static inline void fill(struct random *r, const struct command *k,
 {
 	const struct shape *shape = shape_of(k->cmd);
 	unsigned int size = _IOC_SIZE(k->cmd), i;
-	__u32 *word = (__u32 *)a;
+	__u32 words[sizeof(*a) / 4 + NAME_WORDS] = { 0 };
+	__u32 *word = words;
 	const char *w;
 
-	memset(a, 0, sizeof(*a));
 	if (shape)
 		for (w = shape->words; *w; word += letter_words(*w++))
 			fill_word(r, choice, *w, word);
 	else
 		for (i = 0; i < size / 4; i++)
 			word[i] = rnd(r, 4);
+	memset(a, 0, sizeof(*a));
+	memcpy(a, words, size);
 	word = (__u32 *)a;
 	if (one_in(r, 8))
 		word[rnd(r, size / 4)] = boundary(r);

@@ -60,13 +60,17 @@ static inline int make_originals(int dev)
 
 	originals[0] = dev;
 	for (i = 0; i < (int)SHARED; i++) {
-		const struct kind *k = &kinds[i / VARIANTS];
+		struct kind few = kinds[i / VARIANTS];
+		const struct kind *k = &few;
 		const __u32 flags[VARIANTS] = {
 			k->flags & (KSYNC_F_GUARDED | KSYNC_F_TRACKED),
 			k->flags & KSYNC_F_TRACKED,
 			k->flags & ~KSYNC_F_GUARDED,
 		};
 
+		/* So few that they are used up, and all be there, at times. */
+		few.value = k->value ? 4 : 0;
+		few.max = k->value ? 4 : k->max ? 2 : 0;
 		fd = create_kind(dev, k, flags[i % VARIANTS], NR);
 		if (fd < 0)
 			return fd;
@@ -131,6 +135,34 @@ static inline int some_fd(struct random *r, const struct command *k)
 		if (kinds[i].type == (__u32)k->on)
 			break;
 	return *shared_slot(world.fds, i, rnd(r, VARIANTS));
+}
+
+/* A shared object's, -1 if there are none of that type. */
+static inline int fd_of_type(struct random *r, __u32 type)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i].type == type)
+			return *shared_slot(world.fds, i, rnd(r, VARIANTS));
+	return -1;
+}
+
+/* What a wait for several is given: descriptor, index, flags, count, results. */
+static inline void fill_items(struct random *r, __u32 *word)
+{
+	int i, kind;
+
+	for (i = 0; i < 4; i++, word += 6) {
+		kind = rnd(r, ARRAY_SIZE(kinds));
+		word[0] = *shared_slot(world.fds, kind, rnd(r, VARIANTS));
+		word[1] = rnd(r, NR);
+		word[2] = kinds[kind].type == KSYNC_TYPE_RWLOCK ? rnd(r, 2) : 0;
+		word[3] = kinds[kind].type == KSYNC_TYPE_SEM ? 1 + rnd(r, 3) :
+							       0;
+		if (one_in(r, 16))
+			word[rnd(r, 4)] = boundary(r);
+	}
 }
 
 /*

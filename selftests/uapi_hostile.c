@@ -57,10 +57,14 @@ static void attack(struct random *r, const int *fds)
 {
 	const struct command *k = &commands[rnd(r, ARRAY_SIZE(commands))];
 	int kind = rnd(r, KINDS);
+	char array[PAGE] = "";
 	struct choice choice = {
 		.kind = &kinds[kind],
 		.pidfd = -1,
-		.fd = fds[kind],
+		.event = fds[kind],
+		.mutex = fds[0],
+		.array = array,
+		.items = array,
 	};
 	union uapi_args a;
 	size_t i;

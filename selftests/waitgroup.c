@@ -51,6 +51,50 @@ TEST_F(waitgroup, nobody_to_wait_for)
 	EXPECT_EQ(0, STATUS.value);
 }
 
+/* A handler that goes on for as long as it is told to. */
+static struct stay {
+	uint32_t here, go;
+} *stay;
+
+static void stay_in_handler(int sig)
+{
+	__atomic_store_n(&stay->here, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&stay->go, __ATOMIC_SEQ_CST))
+		sleep_ms(1);
+}
+
+static long handle_by_staying(void *obj, uint64_t unused)
+{
+	signal(SIGUSR1, stay_in_handler);
+	return 0;
+}
+
+/* Comes back from a signal when the round is over: and that was that. */
+TEST_F(waitgroup, round_ends_during_a_handler)
+{
+	if (variant->kind != ACTOR_PROCESS)
+		SKIP(return, "signals to a thread of one's own");
+	stay = shared_memory(sizeof(*stay));
+	actor_end(&self->a);
+	ASSERT_EQ(0, actor_begin(&self->a, variant->kind));
+	ASSERT_EQ(0, DO(a, handle_by_staying, 0));
+	ASSERT_EQ(0, ksync_waitgroup_add(self->wg, 1));
+	START(a, job_wg_wait);
+	ASSERT_TRUE(WAIT_FOR(STATUS.waiters_shared == 1));
+	kill(self->a.pid, SIGUSR1);
+	ASSERT_TRUE(WAIT_FOR(__atomic_load_n(&stay->here, __ATOMIC_SEQ_CST)));
+	EXPECT_EQ(0, ksync_waitgroup_done(self->wg));
+	__atomic_store_n(&stay->go, 1, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(0, actor_result(&self->a));
+
+	/* The next round is another one. */
+	ASSERT_EQ(0, ksync_waitgroup_add(self->wg, 1));
+	START(a, job_wg_wait);
+	EXPECT_TRUE(actor_busy(&self->a, WATCH_MS));
+	EXPECT_EQ(0, ksync_waitgroup_done(self->wg));
+	EXPECT_EQ(0, actor_result(&self->a));
+}
+
 TEST_F(waitgroup, waits_for_the_last)
 {
 	ASSERT_EQ(0, ksync_waitgroup_add(self->wg, 3));

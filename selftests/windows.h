@@ -318,7 +318,7 @@ static long seize_wg(void *h)
 
 	if (err == -ETIMEDOUT && wg_status(h).value == 1)
 		err = ksync_waitgroup_done(h);
-	if ((err == -EOWNERDEAD) != (lost == 1))
+	if (lost != (err == -EOWNERDEAD))
 		return -EBADMSG;
 	return lock_outcome(err);
 }

@@ -100,6 +100,7 @@ guest_settings()
 
 	for name in KSYNC_STORM_SECONDS KSYNC_FUZZ_SECONDS KSYNC_FUZZ_SEED \
 		KSYNC_HOSTILE_SECONDS KSYNC_LIMITS KSYNC_ROUNDS_MS KSYNC_SEED \
+		KSYNC_WINDOW_STRIDE \
 		KSYNC_TEST_TIMEOUT; do
 		[[ -z ${!name:-} ]] || echo "$name=${!name}"
 	done
