@@ -155,6 +155,7 @@ bool ksync_join(struct ksync_queue *q, struct ksync_waiter *w)
 	struct ksync_wake wake;
 	bool queued;
 
+	trace_ksync_wait(q->obj->id, q->index, w->want);
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	w->seq = ++q->bucket->seq;
@@ -182,6 +183,7 @@ bool ksync_leave(struct ksync_queue *q, struct ksync_waiter *w)
 	}
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
+	trace_ksync_waited(q->obj->id, q->index, queued ? -ECANCELED : 0);
 	return queued;
 }
 

@@ -11,7 +11,7 @@
 #include "uapi_peer.h"
 
 #define PROCESSES	5
-#define SHARED		9	/* descriptors that all of them have */
+#define SHARED		11	/* descriptors that all of them have */
 #define OWN		8	/* that each process may make for itself */
 #define NR		4	/* primitives in an object */
 #define ERRNOS		160
@@ -27,6 +27,7 @@ struct fuzzer {
 	__u64 random;
 	int fds[SHARED + OWN];
 	int pidfds[2];
+	struct ksync_wait_item items[8];
 	char *page;		/* writable; one without access comes after it */
 	char *constant;		/* likewise, read-only */
 };
@@ -39,7 +40,8 @@ static bool in_contract(int error)
 	case ENOMEM: case EBUSY: case ETIMEDOUT: case EOWNERDEAD:
 	case ENOTRECOVERABLE: case EDEADLK: case EPERM: case EOVERFLOW:
 	case ERANGE: case ESRCH: case EMFILE: case EDQUOT: case ENOENT:
-	case EEXIST: case EACCES: case EPROTOTYPE:
+	case EEXIST: case EACCES: case EPROTOTYPE: case ECANCELED:
+	case ELOOP: case EMLINK: case ENOSPC:
 		return true;
 	}
 	return false;
@@ -85,6 +87,45 @@ static const char *some_name(struct fuzzer *f)
 	return names[rnd(f, ARRAY_SIZE(names))];
 }
 
+/* Any of those that all have, the device among them; or none. */
+static int any_fd(struct fuzzer *f)
+{
+	return one_in(f, 20) ? -1 : f->fds[rnd(f, SHARED + OWN)];
+}
+
+static void fill_items(struct fuzzer *f, struct ksync_wait_args *a)
+{
+	__u32 i;
+
+	a->items = (unsigned long)f->items;
+	a->nr = 1 + rnd(f, ARRAY_SIZE(f->items));
+	if (one_in(f, 2))
+		a->flags = KSYNC_WAIT_ALL;
+	for (i = 0; i < a->nr; i++) {
+		int which = 1 + rnd(f, SHARED - 1);
+		bool sem = (which + 1) / 2 == KSYNC_TYPE_SEM;
+
+		f->items[i] = (struct ksync_wait_item){
+			.fd = one_in(f, 50) ? any_fd(f) : shared[which],
+			.index = rnd(f, NR),
+			.count = sem ? 1 + rnd(f, 3) : 0,
+			.flags = (which + 1) / 2 == KSYNC_TYPE_RWLOCK ?
+				 rnd(f, 2) : 0,
+		};
+	}
+}
+
+/* The last words of those that have a token are where the token is named. */
+static void add_token(struct fuzzer *f, const struct command *k,
+		      union uapi_args *a)
+{
+	struct call c = { .cmd = k->cmd, .arg = *a };
+
+	c = unless(c, one_in(f, 4) ? any_fd(f) :
+		   shared[2 * KSYNC_TYPE_EVENT - rnd(f, 2)], rnd(f, NR));
+	*a = c.arg;
+}
+
 static void fill(struct fuzzer *f, const struct command *k,
 		 union uapi_args *a)
 {
@@ -94,8 +135,8 @@ static void fill(struct fuzzer *f, const struct command *k,
 	switch (k->cmd) {
 	case KSYNC_IOC_DEV_CREATE:
 	case KSYNC_IOC_DEV_OPEN:
-		a->create.type = 1 + rnd(f, 4);
-		a->create.flags = one_in(f, 2) ? rnd(f, 16) : 0;
+		a->create.type = 1 + rnd(f, 5);
+		a->create.flags = one_in(f, 2) ? rnd(f, 32) : 0;
 		a->create.nr = 1 + rnd(f, NR);
 		if (a->create.type == KSYNC_TYPE_SEM) {
 			a->create.max = 1 + rnd(f, 4);
@@ -125,6 +166,20 @@ static void fill(struct fuzzer *f, const struct command *k,
 	case KSYNC_IOC_SEM_RESIZE:
 		a->sem.count = 1 + rnd(f, 3);
 		break;
+	case KSYNC_IOC_DEV_WAIT:
+		fill_items(f, &a->many);
+		break;
+	case KSYNC_IOC_EVENT_SET_PARENT:
+		a->parent.fd = any_fd(f);
+		a->parent.parent_index = rnd(f, NR);
+		break;
+	case KSYNC_IOC_OBJ_REQUEST:
+		a->request.count = rnd(f, 2);
+		a->request.keep = one_in(f, 2) ? 1 : 1 + rnd(f, 20000000);
+		break;
+	case KSYNC_IOC_OBJ_CLAIM:
+		a->claim.flags = rnd(f, 2);
+		break;
 	}
 	if (one_in(f, 8))
 		((__u32 *)a)[rnd(f, _IOC_SIZE(k->cmd) / 4)] = boundary(f);
@@ -136,12 +191,20 @@ static void fill(struct fuzzer *f, const struct command *k,
 	case KSYNC_IOC_RWLOCK_RDLOCK:
 	case KSYNC_IOC_RWLOCK_WRLOCK:
 	case KSYNC_IOC_WAITGROUP_WAIT:
+	case KSYNC_IOC_EVENT_WAIT:
 		a->lock.deadline = short_wait(f);
 		break;
 	case KSYNC_IOC_SEM_ACQUIRE:
 		a->sem.deadline = short_wait(f);
 		break;
+	case KSYNC_IOC_DEV_WAIT:
+		a->many.deadline = short_wait(f);
+		break;
+	default:
+		return;
 	}
+	if (one_in(f, 3))
+		add_token(f, k, a);
 }
 
 static unsigned int some_command(struct fuzzer *f, const struct command *k)
@@ -331,6 +394,9 @@ static int make_shared(int dev)
 			create(dev, KSYNC_TYPE_RWLOCK, guarded, NR);
 		shared[2 * KSYNC_TYPE_WAITGROUP - i] =
 			create(dev, KSYNC_TYPE_WAITGROUP, guarded, NR);
+		shared[2 * KSYNC_TYPE_EVENT - i] =
+			create_event(dev, guarded |
+				     (i ? KSYNC_F_AUTO_RESET : 0), NR, 0);
 	}
 	for (i = 0; i < SHARED; i++)
 		if (shared[i] < 0)

@@ -477,6 +477,7 @@ struct ksync_lock_args {
 	__s32 cancel;
 	__u32 cancel_index;
 };
+
 #define KSYNC_LOCK_ARGS_SIZE_1	16	/* as first published */
 
 /**
@@ -499,6 +500,7 @@ struct ksync_sem_args {
 	__s32 cancel;
 	__u32 cancel_index;
 };
+
 #define KSYNC_SEM_ARGS_SIZE_1	24	/* as first published */
 
 /**
@@ -530,6 +532,7 @@ struct ksync_waitgroup_wait_args {
 	__s32 cancel;
 	__u32 cancel_index;
 };
+
 #define KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1 24	/* as first published */
 
 /**
