@@ -186,6 +186,22 @@ CALL(tryacquire, sem_tryacquire(s->fd, 1))
 CALL(release, sem_release(s->fd, 1))
 CALL(resize, sem_resize(s->fd, 9))
 CALL(resize_back, sem_resize(s->fd, 1))
+CALL(request_one, request(s->fd, 0, 0, KSYNC_KEEP_MAX))
+CALL(withdraw_one, withdraw(s->fd))
+CALL(tie, at(1, event_set_parent(s->fd, s->fd, 0)))
+CALL(untie, at(1, event_set_parent(s->fd, KSYNC_NO_FD, 0)))
+
+/* The items are where the peer finds them as well. */
+static struct call many(const struct site *s, __u32 flags)
+{
+	struct ksync_wait_item *items = (void *)((char *)shared + 2048);
+
+	items[0] = (struct ksync_wait_item){ .fd = s->fd };
+	return many_wait(s->dev, items, 1, flags, NEVER);
+}
+
+CALL(wait_any, many(s, 0))
+CALL(wait_all, many(s, KSYNC_WAIT_ALL))
 
 FIXTURE(chain)
 {
@@ -243,6 +259,7 @@ FIXTURE_VARIANT_ADD(chain, chain_name)					\
 #define WAITGROUP	.type = KSYNC_TYPE_WAITGROUP
 #define SEM		.type = KSYNC_TYPE_SEM
 #define TRACKED		SEM, .flags = KSYNC_F_TRACKED
+#define EVENT		.type = KSYNC_TYPE_EVENT, .nr = 2
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -318,6 +335,15 @@ FAILING(tracked_tryacquire, TRACKED, .call = tryacquire, .undo = release,
 	.at_least = 2);
 FAILING(tracked_release, TRACKED, .prepare = take_permit, .call = release,
 	.undo = acquire);
+
+FAILING(any, .call = wait_any, .undo = unlock, .at_least = 3);
+FAILING(any_waits, .call = wait_any, .undo = unlock, .hold = lock,
+	.let_go = unlock, .at_least = 3);
+FAILING(all, .call = wait_all, .undo = unlock, .at_least = 3);
+FAILING(all_waits, .call = wait_all, .undo = unlock, .hold = lock,
+	.let_go = unlock, .at_least = 3);
+FAILING(request, .call = request_one, .undo = withdraw_one, .at_least = 3);
+FAILING(event_set_parent, EVENT, .call = tie, .undo = untie, .at_least = 2);
 
 #pragma GCC diagnostic pop
 
