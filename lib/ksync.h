@@ -349,8 +349,9 @@ KSYNC_API int ksync_event_wait_until(struct ksync_event *e,
 /*
  * Whenever @parent becomes set, so does @e, and at once if it is set; NULL: @e
  * has no parent any more. The parent lives as long as @e. -EINVAL (the parent
- * has KSYNC_AUTO_RESET), -ELOOP (a cycle, or more than 8 ancestors), -EBUSY (@e
- * has children already: trees grow from the root), -EMLINK (more than 4096
+ * has KSYNC_AUTO_RESET), -ELOOP (a cycle, more than 8 ancestors, or the parent's
+ * object was made after that of @e), -EBUSY (@e has children already: trees grow
+ * from the root), -EMLINK (more than 4096
  * children), -EOPNOTSUPP without KSYNC_G_CANCEL.
  */
 KSYNC_API int ksync_event_set_parent(struct ksync_event *e,

@@ -18,6 +18,9 @@
  * Who fires is put on the list of those to be woken, and its children behind
  * it, so that a tree of any shape is told without recursion.
  *
+ * References go from the child's object to the parent's. So that they never go
+ * in a circle, a parent in another object must be in an older one.
+ *
  * Lock order: ksync_tree_lock, then a bucket's lock. A process's lock may be
  * held before both.
  */
@@ -36,7 +39,7 @@ static DEFINE_MUTEX(ksync_tree_lock);
 /**
  * struct ksync_tie - a child's tie to its parent
  * @w: in the parent's queue
- * @parent: with a reference
+ * @parent: with a reference, unless it is the child's own object
  * @child: without; while the tie fires, with
  * @parent_index: which of the parent's events
  * @child_index: which of the child's
@@ -65,7 +68,8 @@ struct ksync_relations {
 
 static void tie_free(struct ksync_tie *tie)
 {
-	ksync_object_put(tie->parent);
+	if (tie->parent != tie->child)
+		ksync_object_put(tie->parent);
 	kfree(tie);
 }
 
@@ -187,7 +191,8 @@ static bool is_above(struct ksync_queue *child, struct ksync_object *obj,
 static int may_tie(struct ksync_queue *q, struct ksync_relations *child,
 		   struct ksync_queue *parent_q, struct ksync_relations *parent)
 {
-	if (is_above(q, parent_q->obj, parent_q->index))
+	if (parent_q->obj->id > q->obj->id ||
+	    is_above(q, parent_q->obj, parent_q->index))
 		return -ELOOP;
 	if (child->children)
 		return -EBUSY;
@@ -225,7 +230,8 @@ static struct ksync_tie *tie_alloc(struct ksync_queue *child,
 
 	if (!tie)
 		return NULL;
-	refcount_inc(&parent->obj->ref);
+	if (parent->obj != child->obj)
+		refcount_inc(&parent->obj->ref);
 	tie->parent = parent->obj;
 	tie->parent_index = parent->index;
 	tie->child = child->obj;
@@ -296,8 +302,10 @@ void ksync_event_release(struct ksync_object *obj)
 		ksync_wake_all(&wake);
 		if (tie)
 			tie_free(tie);
-		kfree(r);
 		cond_resched();
 	}
+	/* Not before: an event may have had its parent in the same object. */
+	xa_for_each(&obj->ties, index, r)
+		kfree(r);
 	xa_destroy(&obj->ties);
 }

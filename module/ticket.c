@@ -174,6 +174,7 @@ static void ticket_unlist(struct ksync_ticket *t)
 	list_del_init(&t->on_desk);
 	list_del_init(&t->on_thread);
 	t->desk->nr--;
+	atomic_inc(&t->r.thread->tickets_ending);
 }
 
 static int ticket_list(struct ksync_ticket *t, struct ksync_desk *desk)
@@ -213,6 +214,9 @@ static int ticket_end(struct ksync_ticket *t, bool claim)
 		ret = -ECANCELED;
 	}
 	r->q.obj->ops->settle(r, ret);
+	/* The last use of the thread. Full barrier: its id is free of all. */
+	if (atomic_dec_and_test(&r->thread->tickets_ending))
+		wake_up_var(&r->thread->tickets_ending);
 	ticket_put(t);
 	return ret;
 }
@@ -398,10 +402,15 @@ bool ksync_tickets_keep(struct ksync_thread *thread, struct ksync_queue *q)
 	return true;
 }
 
-/* The thread is gone: its tickets go before its id can be given to another. */
+/*
+ * The thread is gone: its tickets go before its id can be given to another,
+ * also those that the release of a file is about to end.
+ */
 void ksync_tickets_thread_die(struct ksync_thread *thread)
 {
 	tickets_end(&thread->tickets, true);
+	wait_var_event(&thread->tickets_ending,
+		       !atomic_read(&thread->tickets_ending));
 }
 
 /* The file is gone: nobody else uses it. */

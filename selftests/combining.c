@@ -207,16 +207,19 @@ TEST_F(combining, bad_input)
 	EXPECT_EQ(-EINVAL, ksync_wait_any(NULL, 1, NULL, NULL));
 	EXPECT_EQ(-EINVAL, ksync_wait_any(items, 0, NULL, NULL));
 	EXPECT_EQ(-EINVAL, ksync_wait_all(items, ARRAY_SIZE(items), NULL));
-	bad = items[0];
 	for (i = 0; i < 5; i++) {
+		bad = items[0];
+		if (i == 0)
+			bad.take = 0;
+		else if (i == 1)
+			bad.take = KSYNC_TAKE_EVENT + 1;
+		else if (i == 2)
+			bad.take = KSYNC_TAKE_MUTEX;
+		else if (i == 3)
+			bad.event = NULL;
+		else
+			bad.count = 1;
 		items[1] = bad;
-		switch (i) {
-		case 0: items[1].take = 0; break;
-		case 1: items[1].take = KSYNC_TAKE_EVENT + 1; break;
-		case 2: items[1].take = KSYNC_TAKE_MUTEX; break;
-		case 3: items[1].event = NULL; break;
-		case 4: items[1].count = 1; break;
-		}
 		EXPECT_EQ(-EINVAL, ksync_wait_any(items, 2, NULL, &index));
 		EXPECT_EQ(1, index);
 		EXPECT_EQ(-EINVAL, items[1].result);

@@ -285,7 +285,9 @@ TEST_F(bad_input, as_first_published)
 		arg = good(self->page, self->pidfd, k, 0);
 		memmove(arg + less, arg, size_min(k));
 		ret = ioctl(fd_of(self->fds, k), resized(k->cmd, size_min(k)),
-			    arg + less) < 0 ? -errno : 0;
+			    arg + less);
+		if (ret < 0)
+			ret = -errno;
 		look(self->fds, &now);
 		if (ret != k->result ||
 		    !memcmp(&now, &last, sizeof(now)) != !k->changes) {

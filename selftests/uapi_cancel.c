@@ -18,30 +18,74 @@ FIXTURE_VARIANT(cancel)
 	bool shared;
 };
 
-#define KIND(name, ...)							\
-FIXTURE_VARIANT_ADD(cancel, name) { __VA_ARGS__ }
+FIXTURE_VARIANT_ADD(cancel, mutex)
+{
+	.type = KSYNC_TYPE_MUTEX,
+	.wait = KSYNC_IOC_MUTEX_LOCK,
+	.take = KSYNC_IOC_MUTEX_LOCK,
+	.give = KSYNC_IOC_MUTEX_UNLOCK,
+};
 
-KIND(mutex, .type = KSYNC_TYPE_MUTEX, .wait = KSYNC_IOC_MUTEX_LOCK,
-	.take = KSYNC_IOC_MUTEX_LOCK, .give = KSYNC_IOC_MUTEX_UNLOCK);
-KIND(mutex_in_order, .type = KSYNC_TYPE_MUTEX, .flags = KSYNC_F_FIFO,
-	.wait = KSYNC_IOC_MUTEX_LOCK, .take = KSYNC_IOC_MUTEX_LOCK,
-	.give = KSYNC_IOC_MUTEX_UNLOCK);
-KIND(wrlock, .type = KSYNC_TYPE_RWLOCK, .wait = KSYNC_IOC_RWLOCK_WRLOCK,
-	.take = KSYNC_IOC_RWLOCK_WRLOCK, .give = KSYNC_IOC_RWLOCK_UNLOCK);
-KIND(rdlock, .type = KSYNC_TYPE_RWLOCK, .wait = KSYNC_IOC_RWLOCK_RDLOCK,
-	.take = KSYNC_IOC_RWLOCK_WRLOCK, .give = KSYNC_IOC_RWLOCK_UNLOCK,
-	.shared = true);
-KIND(semaphore, .type = KSYNC_TYPE_SEM, .wait = KSYNC_IOC_SEM_ACQUIRE,
-	.take = KSYNC_IOC_SEM_ACQUIRE, .give = KSYNC_IOC_SEM_RELEASE);
-KIND(tracked, .type = KSYNC_TYPE_SEM, .flags = KSYNC_F_TRACKED,
-	.wait = KSYNC_IOC_SEM_ACQUIRE, .take = KSYNC_IOC_SEM_ACQUIRE,
-	.give = KSYNC_IOC_SEM_RELEASE);
-KIND(waitgroup, .type = KSYNC_TYPE_WAITGROUP, .wait = KSYNC_IOC_WAITGROUP_WAIT,
-	.take = KSYNC_IOC_WAITGROUP_ADD, .give = KSYNC_IOC_WAITGROUP_ADD,
-	.shared = true);
-KIND(event, .type = KSYNC_TYPE_EVENT, .flags = KSYNC_F_AUTO_RESET,
-	.wait = KSYNC_IOC_EVENT_WAIT, .take = KSYNC_IOC_EVENT_RESET,
-	.give = KSYNC_IOC_EVENT_SET);
+FIXTURE_VARIANT_ADD(cancel, mutex_in_order)
+{
+	.type = KSYNC_TYPE_MUTEX,
+	.flags = KSYNC_F_FIFO,
+	.wait = KSYNC_IOC_MUTEX_LOCK,
+	.take = KSYNC_IOC_MUTEX_LOCK,
+	.give = KSYNC_IOC_MUTEX_UNLOCK,
+};
+
+FIXTURE_VARIANT_ADD(cancel, wrlock)
+{
+	.type = KSYNC_TYPE_RWLOCK,
+	.wait = KSYNC_IOC_RWLOCK_WRLOCK,
+	.take = KSYNC_IOC_RWLOCK_WRLOCK,
+	.give = KSYNC_IOC_RWLOCK_UNLOCK,
+};
+
+FIXTURE_VARIANT_ADD(cancel, rdlock)
+{
+	.type = KSYNC_TYPE_RWLOCK,
+	.wait = KSYNC_IOC_RWLOCK_RDLOCK,
+	.take = KSYNC_IOC_RWLOCK_WRLOCK,
+	.give = KSYNC_IOC_RWLOCK_UNLOCK,
+	.shared = true,
+};
+
+FIXTURE_VARIANT_ADD(cancel, semaphore)
+{
+	.type = KSYNC_TYPE_SEM,
+	.wait = KSYNC_IOC_SEM_ACQUIRE,
+	.take = KSYNC_IOC_SEM_ACQUIRE,
+	.give = KSYNC_IOC_SEM_RELEASE,
+};
+
+FIXTURE_VARIANT_ADD(cancel, tracked)
+{
+	.type = KSYNC_TYPE_SEM,
+	.flags = KSYNC_F_TRACKED,
+	.wait = KSYNC_IOC_SEM_ACQUIRE,
+	.take = KSYNC_IOC_SEM_ACQUIRE,
+	.give = KSYNC_IOC_SEM_RELEASE,
+};
+
+FIXTURE_VARIANT_ADD(cancel, waitgroup)
+{
+	.type = KSYNC_TYPE_WAITGROUP,
+	.wait = KSYNC_IOC_WAITGROUP_WAIT,
+	.take = KSYNC_IOC_WAITGROUP_ADD,
+	.give = KSYNC_IOC_WAITGROUP_ADD,
+	.shared = true,
+};
+
+FIXTURE_VARIANT_ADD(cancel, event)
+{
+	.type = KSYNC_TYPE_EVENT,
+	.flags = KSYNC_F_AUTO_RESET,
+	.wait = KSYNC_IOC_EVENT_WAIT,
+	.take = KSYNC_IOC_EVENT_RESET,
+	.give = KSYNC_IOC_EVENT_SET,
+};
 
 /* The command with what it needs; @delta is that of a wait group. */
 static struct call do_it(int fd, unsigned int cmd, __u64 deadline, int delta)

@@ -217,9 +217,7 @@ TEST_F(cond, timeout_race)
 		ASSERT_EQ(0, me(mutex_unlock(self->m)));
 		ret = answer(&self->a);
 		ASSERT_TRUE(!ret || ret == -ETIMEDOUT) {
-			TH_LOG("round %d: %d; mutex: holder %u tid %u waiters %u; cond waiters %u acq %llu; a silent", i, ret, status(self->m).holder_id, status(self->m).holder_tid, status(self->m).waiters_exclusive, status(self->fd).waiters_shared, (unsigned long long)status(self->fd).acquisitions);
-			TH_LOG("b: %d, me %d", answer(&self->b), me(mutex_trylock(self->m)));
-			system("for t in /proc/[0-9]*/task/[0-9]*; do case $(cat $t/comm 2>/dev/null) in uapi*) echo $t $(cat $t/stat | cut -d' ' -f3) $(cat $t/wchan); cat $t/stack;; esac; done; for f in /sys/kernel/debug; do :; done");
+			TH_LOG("round %d: %d", i, ret);
 		}
 		timeouts += ret == -ETIMEDOUT;
 		ASSERT_EQ(0, answer(&self->b));

@@ -280,6 +280,31 @@ TEST_F(event, no_cycles)
 		close(fds[i]);
 }
 
+/* Whatever is tied to what, nothing stays when all is closed. */
+TEST_F(event, leftovers)
+{
+	__u32 objects = device_info(self->dev).objects;
+	int a = create_event(self->dev, variant->flags, 3, 0);
+	int b = create_event(self->dev, variant->flags, 3, 0);
+
+	/* In one object. */
+	ASSERT_EQ(0, tie(a, 0, a, 1));
+	ASSERT_EQ(0, tie(b, 0, b, 1));
+	ASSERT_EQ(0, tie(b, 2, b, 0));
+	EXPECT_EQ(-ELOOP, tie(b, 1, b, 2));
+	ASSERT_EQ(0, me(at(1, event_set(b))));
+	EXPECT_EQ(1, status_of(b, 2).value);
+	/* In two that would keep each other alive. */
+	EXPECT_EQ(-EBUSY, tie(b, 1, a, 2));
+	ASSERT_EQ(0, tie(b, 2, a, 2));
+	EXPECT_EQ(-ELOOP, tie(a, 2, b, 2));
+	EXPECT_EQ(-ELOOP, tie(a, 0, b, 0));
+	close(a);
+	EXPECT_EQ(objects + 2, device_info(self->dev).objects);
+	close(b);
+	EXPECT_EQ(objects, device_info(self->dev).objects);
+}
+
 TEST_F(event, too_many_children)
 {
 	int fd = create_event(self->dev, 0, KSYNC_EVENT_CHILDREN_MAX + 1, 0);

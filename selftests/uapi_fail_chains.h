@@ -19,6 +19,7 @@ struct site {
 	int fd;
 	int pidfd;
 	char name[64];
+	struct ksync_wait_item *items;	/* where the peer finds them as well */
 };
 
 static int fdinfo;		/* of a peer */
@@ -153,6 +154,19 @@ CALL(tryacquire, sem_tryacquire(s->fd, 1))
 CALL(release, sem_release(s->fd, 1))
 CALL(resize, sem_resize(s->fd, 9))
 CALL(resize_back, sem_resize(s->fd, 1))
+CALL(request_one, request(s->fd, 0, 0, KSYNC_KEEP_MAX))
+CALL(withdraw_one, withdraw(s->fd))
+CALL(tie, at(1, event_set_parent(s->fd, s->fd, 0)))
+CALL(untie, at(1, event_set_parent(s->fd, KSYNC_NO_FD, 0)))
+
+static struct call many(const struct site *s, __u32 flags)
+{
+	s->items[0] = (struct ksync_wait_item){ .fd = s->fd };
+	return many_wait(s->dev, s->items, 1, flags, NEVER);
+}
+
+CALL(wait_any, many(s, 0))
+CALL(wait_all, many(s, KSYNC_WAIT_ALL))
 
 FIXTURE(chain)
 {
@@ -204,6 +218,7 @@ FIXTURE_VARIANT_ADD(chain, chain_name)					\
 #define WAITGROUP	.type = KSYNC_TYPE_WAITGROUP
 #define SEM		.type = KSYNC_TYPE_SEM
 #define TRACKED		SEM, .flags = KSYNC_F_TRACKED
+#define EVENT		.type = KSYNC_TYPE_EVENT, .nr = 2
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -276,6 +291,15 @@ FAILING(tracked_tryacquire, tryacquire, TRACKED, .undo = release,
 	.at_least = 2);
 FAILING(tracked_release, release, TRACKED, .prepare = take_permit,
 	.undo = acquire);
+
+FAILING(any, wait_any, .undo = unlock, .at_least = 3);
+FAILING(any_waits, wait_any, .undo = unlock, .hold = lock,
+	.let_go = unlock, .at_least = 3);
+FAILING(all, wait_all, .undo = unlock, .at_least = 3);
+FAILING(all_waits, wait_all, .undo = unlock, .hold = lock,
+	.let_go = unlock, .at_least = 3);
+FAILING(request, request_one, .undo = withdraw_one, .at_least = 3);
+FAILING(event_set_parent, tie, EVENT, .undo = untie, .at_least = 2);
 
 #pragma GCC diagnostic pop
 

@@ -350,7 +350,9 @@ TEST_F(many, bad_arrays)
 	EXPECT_EQ(-EINVAL, me(many_wait(self->dev, items, UINT32_MAX, 0,
 					NEVER)));
 	EXPECT_EQ(-EFAULT, me(many_wait(self->dev, NULL, 1, 0, NEVER)));
-	EXPECT_EQ(-EINVAL, me(many_wait(self->dev, items, 1, 4, NEVER)));
+	EXPECT_EQ(-EINVAL, me(many_wait(self->dev, items, 1, KSYNC_LOCK_IN_LINE,
+					NEVER)));
+	EXPECT_EQ(-EINVAL, me(many_wait(self->dev, items, 1, 8, NEVER)));
 	c = many_wait(self->dev, items, 1, 0, NEVER);
 	c.arg.many.items = ~0ULL;
 	EXPECT_EQ(-EFAULT, call_run(&c));

@@ -73,7 +73,7 @@ static inline struct ksync_wait_item reading(int fd)
 #define GOT(ret, index)	((index) * 1000 - (ret))
 
 static inline int many_now(int dev, struct ksync_wait_item *items, __u32 nr,
-		    __u32 flags)
+			   __u32 flags)
 {
 	union uapi_args out;
 	int ret = me_out(many_wait(dev, items, nr, flags, LONG_AGO), &out);

@@ -308,6 +308,7 @@ struct ksync_lock_args {
 	__s32 cancel;
 	__u32 cancel_index;
 };
+
 #define KSYNC_LOCK_ARGS_SIZE_1	16	/* as first published */
 
 /**
@@ -330,6 +331,7 @@ struct ksync_sem_args {
 	__s32 cancel;
 	__u32 cancel_index;
 };
+
 #define KSYNC_SEM_ARGS_SIZE_1	24	/* as first published */
 
 /**
@@ -361,6 +363,7 @@ struct ksync_waitgroup_wait_args {
 	__s32 cancel;
 	__u32 cancel_index;
 };
+
 #define KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1 24	/* as first published */
 
 /**

@@ -35,8 +35,9 @@
  * is set already. Nothing else passes between the two. The parent is of the
  * manual-reset kind (EINVAL) and lives as long as the child is tied to it.
  *
- * A tree grows from its root: a child that has children of its own cannot be
- * tied (EBUSY; ELOOP if the parent is one of them or the child itself). More
+ * A tree grows from its root: the parent is in the same object or in one that
+ * was made before it (ELOOP), and a child that has children of its own cannot
+ * be tied (EBUSY; ELOOP if the parent is one of them or the child itself). More
  * than KSYNC_EVENT_DEPTH_MAX ancestors are ELOOP, more children of one event
  * than KSYNC_EVENT_CHILDREN_MAX EMLINK.
  */
