@@ -67,7 +67,10 @@ static bool mutex_hands_over(struct ksync_queue *q, struct ksync_waiter *w)
 	       ktime_get_ns() - w->since >= KSYNC_STARVING;
 }
 
-/* Waits that end with an error end for all, hence the loop. */
+/*
+ * Waits that end with an error end for all, hence the loop. After it somebody
+ * else may be the first, hence the second look at WAITERS.
+ */
 static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
 	struct ksync_waiter *w;
@@ -75,7 +78,7 @@ static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 	mutex_sync(q);
 	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE)))
 		if (!ksync_admit(q, w, wake))
-			return;
+			break;
 	mutex_sync(q);
 }
 

@@ -119,6 +119,7 @@ static inline void ksync_waiter_init(struct ksync_queue *q,
 
 /* queue.c */
 struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want);
+struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want);
 struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w);
