@@ -29,8 +29,8 @@
 
 #include "lock_word.h"
 #include "commands.h"
-#include "many.h"
 #include "owner.h"
+#include "rwlock.h"
 #include "slot.h"
 #include "word.h"
 
@@ -142,7 +142,7 @@ static void rwlock_advance(struct ksync_queue *q, struct ksync_wake *wake)
 	rwlock_admit_all(q, false, wake);
 }
 
-static void rwlock_let_in(struct ksync_queue *q, bool readers_turn)
+void ksync_rwlock_let_in(struct ksync_queue *q, bool readers_turn)
 {
 	struct ksync_wake wake;
 
@@ -187,7 +187,7 @@ static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
 }
 
 /* Before a wait: nobody waits for an owner that does not exist. */
-static void rwlock_expect(struct ksync_queue *q)
+void ksync_rwlock_expect(struct ksync_queue *q)
 {
 	u32 owner;
 
@@ -200,7 +200,7 @@ static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
 {
 	struct ksync_waiter w = { .want = want, .id = id };
 
-	rwlock_expect(q);
+	ksync_rwlock_expect(q);
 	return ksync_wait_limit(q, &w, limit);
 }
 
@@ -293,7 +293,7 @@ static int rwlock_unread(struct ksync_queue *q)
 
 	ret = ksync_update(q->cell, word, lock_word_unread(&word, 1));
 	if (!ret && (word & KSYNC_LOCK_WAITERS) && !lock_word_readers(word))
-		rwlock_let_in(q, false);
+		ksync_rwlock_let_in(q, false);
 	return ret;
 }
 
@@ -355,7 +355,7 @@ int ksync_rwlock_downgrade(struct ksync_object *obj, void *args)
 	hold->count = 1;
 	atomic64_inc((atomic64_t *)&q.cell->lock.shared);
 	if (word & KSYNC_LOCK_WAITERS)
-		rwlock_let_in(&q, true);
+		ksync_rwlock_let_in(&q, true);
 	return 0;
 }
 
@@ -485,81 +485,12 @@ int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
 	return ret ?: rwlock_write(&q, NULL, true);
 }
 
-static void rwlock_untake(struct ksync_queue *q, struct ksync_waiter *w)
-{
-	bool reader = w->want == KSYNC_WANT_SHARED;
-	u64 word;
-	int ret;
-
-	if (reader)
-		ret = ksync_update(q->cell, word, lock_word_unread(&word, 1));
-	else
-		ret = ksync_update(q->cell, word,
-				   lock_word_unacquire(&word, w->id));
-	if (!ret && (word & KSYNC_LOCK_WAITERS))
-		rwlock_let_in(q, false);
-}
-
-static int rwlock_prepare(struct ksync_request *r)
-{
-	struct ksync_queue *q = &r->q;
-	struct ksync_hold *hold;
-
-	if (r->w.count)
-		return -EINVAL;
-	r->w.want = r->shared ? KSYNC_WANT_SHARED : KSYNC_WANT_EXCLUSIVE;
-	r->w.id = r->thread->id;
-	hold = ksync_thread_hold(r->thread, q->obj->id, q->index);
-	r->held = hold || ksync_slot_hold(q, r->thread);
-	r->w.again = r->held;
-	if (r->held &&
-	    (!r->shared || (hold && hold->kind == KSYNC_HOLD_EXCLUSIVE)))
-		return -EDEADLK;
-	rwlock_expect(q);
-	r->hold = hold ? NULL : ksync_hold_alloc();
-	return hold || r->hold ? 0 : -ENOMEM;
-}
-
-/* Counted for a thread that may have one such hold already. */
-static void rwlock_settle_read(struct ksync_request *r)
-{
-	struct ksync_queue *q = &r->q;
-	struct ksync_hold *hold;
-
-	hold = ksync_thread_hold(r->thread, q->obj->id, q->index);
-	if (hold) {
-		hold->count++;
-		ksync_hold_free(r->hold);
-	} else {
-		ksync_hold_insert(&r->thread->holds, r->hold, q->obj->id,
-				  q->index, KSYNC_HOLD_SHARED);
-	}
-	atomic64_inc((atomic64_t *)&q->cell->lock.shared);
-	if (r->waited)
-		atomic_inc((atomic_t *)&q->cell->lock.contended);
-}
-
-static void rwlock_settle(struct ksync_request *r, int ret)
-{
-	struct ksync_queue *q = &r->q;
-
-	if (!ksync_changed(ret)) {
-		ksync_hold_free(r->hold);
-	} else if (r->shared) {
-		rwlock_settle_read(r);
-	} else {
-		ksync_hold_insert(&r->thread->holds, r->hold, q->obj->id,
-				  q->index, KSYNC_HOLD_EXCLUSIVE);
-		ksync_lock_taken(q, r->waited);
-	}
-}
-
 /* A thread died that had @n read holds in its slot, or owed a wake-up. */
 void ksync_rwlock_unread_dead(struct ksync_queue *q, u32 n)
 {
 	if (n)
 		atomic_inc((atomic_t *)&q->cell->lock.deaths);
-	rwlock_let_in(q, false);
+	ksync_rwlock_let_in(q, false);
 }
 
 static void rwlock_drop(struct ksync_queue *q, u32 id,
@@ -575,7 +506,7 @@ static void rwlock_drop(struct ksync_queue *q, u32 id,
 		return;
 	atomic_inc((atomic_t *)&q->cell->lock.deaths);
 	if (word & KSYNC_LOCK_WAITERS)
-		rwlock_let_in(q, false);
+		ksync_rwlock_let_in(q, false);
 }
 
 static void rwlock_status(struct ksync_queue *q, struct ksync_primitive_status *st)
@@ -595,9 +526,9 @@ const struct ksync_ops ksync_rwlock_ops = {
 	.mappable = true,
 	.advance = rwlock_advance,
 	.take = rwlock_take_for,
-	.untake = rwlock_untake,
-	.prepare = rwlock_prepare,
-	.settle = rwlock_settle,
+	.untake = ksync_rwlock_untake,
+	.prepare = ksync_rwlock_prepare,
+	.settle = ksync_rwlock_settle,
 	.drop = rwlock_drop,
 	.status = rwlock_status,
 };
