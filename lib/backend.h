@@ -6,6 +6,7 @@
  *
  *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
  *	cond.c barrier.c once.c
+ *	event.c many.c
  *	        |
  *	object.c	handles, create/open/import/close for all types
  *	query.c		what goes by name, or concerns the library as a whole
@@ -52,6 +53,23 @@ struct ksync_spec {
 	uint32_t nr;
 	uint32_t value;
 	uint32_t max;
+};
+
+/* What is asked of one primitive, where there is no op for just that. */
+struct ksync_ask {
+	struct ksync_object *obj;
+	uint32_t index;
+	uint32_t take;		/* enum ksync_take */
+	uint32_t count;
+	int result;
+	uint32_t lost;
+};
+
+/* How long; without an object nothing cancels. */
+struct ksync_limit {
+	uint64_t deadline;
+	struct ksync_object *cancel;
+	uint32_t cancel_index;
 };
 
 typedef int ksync_list_fn(const struct ksync_info *info,
@@ -112,6 +130,24 @@ struct ksync_ops {
 	int (*sem_value)(struct ksync_object *obj, uint32_t index);
 	int (*sem_resize)(struct ksync_object *obj, uint32_t index,
 			  uint32_t max);
+
+	int (*event_set)(struct ksync_object *obj, uint32_t index);
+	int (*event_reset)(struct ksync_object *obj, uint32_t index);
+	int (*event_wait)(struct ksync_object *obj, uint32_t index,
+			  uint64_t deadline);
+
+	/* From here on NULL where the backend cannot do it. */
+	int (*event_set_parent)(struct ksync_object *obj, uint32_t index,
+				struct ksync_object *parent,
+				uint32_t parent_index);
+	/* What the op of its own would do, and -ECANCELED. */
+	int (*wait_cancelable)(struct ksync_ask *ask,
+			       const struct ksync_limit *limit);
+	/* *index is set in any case; so are all results and what is lost. */
+	int (*wait_many)(struct ksync_ask *asks, uint32_t nr, bool all,
+			 const struct ksync_limit *limit, uint32_t *index);
+	int (*request_queue)(const struct ksync_ask *ask, uint64_t keep);
+	int (*request_claim)(const struct ksync_ask *ask, bool withdraw);
 
 	/* @mutex is of the same backend. */
 	int (*cond_wait)(struct ksync_object *obj, uint32_t index,

@@ -206,8 +206,14 @@ struct kfx_type {
 };
 
 extern const struct kfx_type kfx_mutex_type, kfx_rwlock_type,
-	kfx_waitgroup_type, kfx_sem_type, kfx_cond_type, kfx_barrier_type,
-	kfx_once_type;
+	kfx_waitgroup_type, kfx_sem_type, kfx_event_type, kfx_cond_type,
+	kfx_barrier_type, kfx_once_type;
+
+/* backend_futex_event.c */
+int kfx_event_set(struct ksync_object *base, uint32_t index);
+int kfx_event_reset(struct ksync_object *base, uint32_t index);
+int kfx_event_wait(struct ksync_object *base, uint32_t index,
+		   uint64_t deadline);
 
 /* backend_futex_process.c */
 extern pthread_mutex_t kfx_lock;

@@ -71,19 +71,31 @@ static bool exceeds_limit(size_t size)
 }
 
 /* Cells that do not begin with zeros. */
+static void init_cell(union ksync_cell *cell, const struct ksync_spec *spec)
+{
+	switch (spec->type) {
+	case KSYNC_SEM:
+		cell->state = spec->value |
+			(uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT;
+		break;
+	case KSYNC_EVENT:
+		if (spec->value)
+			cell->state = KSYNC_EVENT_SET + KSYNC_EVENT_CHANGE;
+		break;
+	case KSYNC_BARRIER:
+		cell->barrier.parties = spec->max;
+		break;
+	}
+}
+
 static int init_cells(int fd, const struct ksync_spec *spec)
 {
 	union ksync_cell cells[64] = { 0 };
 	uint32_t i, n;
 	int ret = 0;
 
-	for (i = 0; i < 64; i++) {
-		if (spec->type == KSYNC_SEM)
-			cells[i].state = spec->value |
-				(uint64_t)spec->max << KSYNC_SEM_MAX_SHIFT;
-		else
-			cells[i].barrier.parties = spec->max;
-	}
+	for (i = 0; i < 64; i++)
+		init_cell(&cells[i], spec);
 	for (i = 0; i < spec->nr && !ret; i += n) {
 		n = spec->nr - i < 64 ? spec->nr - i : 64;
 		ret = write_at(fd, cells, n * sizeof(cells[0]),
@@ -121,7 +133,7 @@ int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
 		ret = allocate(fd, KFX_CELLS_AT,
 			       kfx_lines_at(spec->nr) - KFX_CELLS_AT);
 	}
-	if (!ret && (spec->type == KSYNC_SEM || spec->type == KSYNC_BARRIER))
+	if (!ret && (spec->value || spec->max))
 		ret = init_cells(fd, spec);
 	if (getrandom(&header.nonce, sizeof(header.nonce), GRND_NONBLOCK) < 0)
 		header.nonce = kfx_now();
@@ -138,6 +150,7 @@ static const struct kfx_type *const types[] = {
 	[KSYNC_RWLOCK]		= &kfx_rwlock_type,
 	[KSYNC_WAITGROUP]	= &kfx_waitgroup_type,
 	[KSYNC_SEM]		= &kfx_sem_type,
+	[KSYNC_EVENT]		= &kfx_event_type,
 	[KSYNC_COND]		= &kfx_cond_type,
 	[KSYNC_BARRIER]		= &kfx_barrier_type,
 	[KSYNC_ONCE]		= &kfx_once_type,

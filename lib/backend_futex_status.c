@@ -159,6 +159,19 @@ static void sem_status(struct kfx_object *obj, uint32_t index,
 	st->contended = kfx_load(&cell->contended);
 }
 
+/* Nobody knows how many wait for it. */
+static void event_status(struct kfx_object *obj, uint32_t index,
+			 struct ksync_status *st)
+{
+	struct ksync_event_cell *cell = &obj->cells[index].event;
+	uint64_t word = kfx_load(&cell->state);
+
+	st->value = word & KSYNC_EVENT_SET;
+	st->token = word / KSYNC_EVENT_CHANGE;
+	st->acquisitions = kfx_load(&cell->waits);
+	st->contended = st->acquisitions;
+}
+
 static void cond_status(struct kfx_object *obj, uint32_t index,
 			struct ksync_status *st)
 {
@@ -236,6 +249,9 @@ int kfx_status(struct kfx_object *obj, uint32_t index, struct ksync_status *st)
 		break;
 	case KSYNC_ONCE:
 		once_status(obj, index, st);
+		break;
+	case KSYNC_EVENT:
+		event_status(obj, index, st);
 		break;
 	default:
 		sem_status(obj, index, st);

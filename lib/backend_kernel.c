@@ -20,10 +20,12 @@ static_assert(KSYNC_GUARDED == KSYNC_F_GUARDED, "flags");
 static_assert(KSYNC_RECURSIVE == KSYNC_F_RECURSIVE, "flags");
 static_assert(KSYNC_FIFO == KSYNC_F_FIFO, "flags");
 static_assert(KSYNC_TRACKED == KSYNC_F_TRACKED, "flags");
+static_assert(KSYNC_AUTO_RESET == KSYNC_F_AUTO_RESET, "flags");
 static_assert((int)KSYNC_MUTEX == (int)KSYNC_TYPE_MUTEX, "types");
 static_assert((int)KSYNC_RWLOCK == (int)KSYNC_TYPE_RWLOCK, "types");
 static_assert((int)KSYNC_WAITGROUP == (int)KSYNC_TYPE_WAITGROUP, "types");
 static_assert((int)KSYNC_SEM == (int)KSYNC_TYPE_SEM, "types");
+static_assert((int)KSYNC_EVENT == (int)KSYNC_TYPE_EVENT, "types");
 static_assert((int)KSYNC_COND == (int)KSYNC_TYPE_COND, "types");
 static_assert((int)KSYNC_BARRIER == (int)KSYNC_TYPE_BARRIER, "types");
 static_assert((int)KSYNC_ONCE == (int)KSYNC_TYPE_ONCE, "types");
@@ -307,12 +309,29 @@ static int index_command(struct ksync_object *obj, uint32_t index,
 	return kk_command(obj, cmd, &args);
 }
 
+int kk_lock_command(struct ksync_object *obj, uint32_t index, uint32_t flags,
+		    const struct ksync_limit *limit, unsigned long cmd)
+{
+	struct ksync_lock_args args = {
+		.index = index,
+		.flags = flags,
+		.deadline = limit->deadline,
+	};
+
+	if (limit->cancel) {
+		args.flags |= KSYNC_WAIT_CANCEL;
+		args.cancel = limit->cancel->fd;
+		args.cancel_index = limit->cancel_index;
+	}
+	return kk_command(obj, cmd, &args);
+}
+
 static int lock_command(struct ksync_object *obj, uint32_t index,
 			uint64_t deadline, unsigned long cmd)
 {
-	struct ksync_lock_args args = { .index = index, .deadline = deadline };
+	const struct ksync_limit limit = { .deadline = deadline };
 
-	return kk_command(obj, cmd, &args);
+	return kk_lock_command(obj, index, 0, &limit, cmd);
 }
 
 /* An op that needs to know the primitive and nothing else. */
@@ -455,7 +474,8 @@ const struct ksync_ops ksync_kernel_ops = {
 		      KSYNC_G_PROMPT | KSYNC_G_PID_NAMESPACES | KSYNC_G_FAIR |
 		      KSYNC_G_BIND_SELF | KSYNC_G_BIND_OTHERS |
 		      KSYNC_G_GUARDED | KSYNC_G_NET_NAMESPACES |
-		      KSYNC_G_NO_LEFTOVERS | KSYNC_G_COND_MOVES,
+		      KSYNC_G_NO_LEFTOVERS | KSYNC_G_COND_MOVES |
+		      KSYNC_G_CANCEL | KSYNC_G_MANY | KSYNC_G_POLL,
 
 	.available = ksync_kernel_available,
 	.version = ksync_kernel_version,
@@ -506,4 +526,14 @@ const struct ksync_ops ksync_kernel_ops = {
 	.once_complete = ksync_kernel_once_complete,
 	.once_abandon = ksync_kernel_once_abandon,
 	.once_reset = ksync_kernel_once_reset,
+
+	.event_set = ksync_kernel_event_set,
+	.event_reset = ksync_kernel_event_reset,
+	.event_wait = ksync_kernel_event_wait,
+	.event_set_parent = ksync_kernel_event_set_parent,
+
+	.wait_cancelable = ksync_kernel_wait_cancelable,
+	.wait_many = ksync_kernel_wait_many,
+	.request_queue = ksync_kernel_request_queue,
+	.request_claim = ksync_kernel_request_claim,
 };

@@ -64,6 +64,8 @@ static inline struct ksync_line *kk_line(void)
 
 /* backend_kernel_fast.c */
 int kk_mutex_lock(struct ksync_object *obj, uint32_t index, uint64_t deadline);
+int kk_mutex_lock_limit(struct ksync_object *obj, uint32_t index,
+			const struct ksync_limit *limit);
 int kk_mutex_trylock(struct ksync_object *obj, uint32_t index);
 int kk_mutex_unlock(struct ksync_object *obj, uint32_t index);
 void kk_mutex_waited(struct ksync_object *obj, uint32_t index, int err);
@@ -84,6 +86,9 @@ int kk_rwlock_unread(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_command(int fd, unsigned long cmd, void *args);
 /* The same on the descriptor of an object. */
 int kk_command(struct ksync_object *obj, unsigned long cmd, void *args);
+/* Waits for a lock or an event; @flags beside that there is a cancel event. */
+int kk_lock_command(struct ksync_object *obj, uint32_t index, uint32_t flags,
+		    const struct ksync_limit *limit, unsigned long cmd);
 void ksync_kernel_convert_status(struct ksync_status *st, uint32_t type,
 				 const struct ksync_primitive_status *abi);
 
@@ -119,5 +124,22 @@ int ksync_kernel_cond_wait(struct ksync_object *obj, uint32_t index,
 			   uint64_t deadline);
 int ksync_kernel_cond_signal(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_cond_broadcast(struct ksync_object *obj, uint32_t index);
+
+/* backend_kernel_event.c */
+int ksync_kernel_event_set(struct ksync_object *obj, uint32_t index);
+int ksync_kernel_event_reset(struct ksync_object *obj, uint32_t index);
+int ksync_kernel_event_wait(struct ksync_object *obj, uint32_t index,
+			    uint64_t deadline);
+int ksync_kernel_event_set_parent(struct ksync_object *obj, uint32_t index,
+				  struct ksync_object *parent,
+				  uint32_t parent_index);
+
+/* backend_kernel_many.c */
+int ksync_kernel_wait_cancelable(struct ksync_ask *ask,
+				 const struct ksync_limit *limit);
+int ksync_kernel_wait_many(struct ksync_ask *asks, uint32_t nr, bool all,
+			   const struct ksync_limit *limit, uint32_t *index);
+int ksync_kernel_request_queue(const struct ksync_ask *ask, uint64_t keep);
+int ksync_kernel_request_claim(const struct ksync_ask *ask, bool withdraw);
 
 #endif /* KSYNC_BACKEND_KERNEL_H */

@@ -113,15 +113,9 @@ static int relock(struct ksync_object *obj, uint32_t index, int held)
 }
 
 static int lock_command(struct ksync_object *obj, uint32_t index,
-			uint32_t flags, uint64_t deadline)
+			uint32_t flags, const struct ksync_limit *limit)
 {
-	struct ksync_lock_args args = {
-		.index = index,
-		.flags = flags,
-		.deadline = deadline,
-	};
-
-	return kk_command(obj, KSYNC_IOC_MUTEX_LOCK, &args);
+	return kk_lock_command(obj, index, flags, limit, KSYNC_IOC_MUTEX_LOCK);
 }
 
 static int index_command(struct ksync_object *obj, uint32_t index,
@@ -130,6 +124,15 @@ static int index_command(struct ksync_object *obj, uint32_t index,
 	struct ksync_index_args args = { .index = index, .flags = flags };
 
 	return kk_command(obj, cmd, &args);
+}
+
+/* The word names the caller. */
+static bool is_ours(struct ksync_object *obj, uint32_t index)
+{
+	uint64_t word = __atomic_load_n(&lock_cell(obj, index)->state,
+					__ATOMIC_RELAXED);
+
+	return (word & KSYNC_LOCK_ID) == kk_self.id;
 }
 
 /* Something was freed for which somebody waits, or may. */
@@ -149,18 +152,24 @@ static int settle(struct ksync_line_entry *e, int err)
 }
 
 static __attribute__((noinline)) int
-lock_slow(struct ksync_object *obj, uint32_t index, uint64_t deadline,
-	  struct ksync_line *line, struct ksync_line_entry *e)
+lock_slow(struct ksync_object *obj, uint32_t index,
+	  const struct ksync_limit *limit, struct ksync_line *line,
+	  struct ksync_line_entry *e)
 {
 	if (find_entry(line, kk_object(obj)->id, index, e)) {
 		disengage(e);
 		return relock(obj, index, -EDEADLK);
 	}
-	return settle(e, lock_command(obj, index, KSYNC_LOCK_IN_LINE,
-				      deadline));
+	/* The kernel has it on record, and counts. */
+	if (is_ours(obj, index)) {
+		disengage(e);
+		return lock_command(obj, index, 0, limit);
+	}
+	return settle(e, lock_command(obj, index, KSYNC_LOCK_IN_LINE, limit));
 }
 
-int kk_mutex_lock(struct ksync_object *obj, uint32_t index, uint64_t deadline)
+int kk_mutex_lock_limit(struct ksync_object *obj, uint32_t index,
+			const struct ksync_limit *limit)
 {
 	struct ksync_line *line = line_for(obj);
 	struct ksync_line_entry *e = NULL;
@@ -168,11 +177,18 @@ int kk_mutex_lock(struct ksync_object *obj, uint32_t index, uint64_t deadline)
 	if (line)
 		e = engage(line, kk_object(obj)->id, index);
 	if (!e)
-		return lock_command(obj, index, 0, deadline);
+		return lock_command(obj, index, 0, limit);
 	if (!lock_fast(obj, index))
-		return lock_slow(obj, index, deadline, line, e);
+		return lock_slow(obj, index, limit, line, e);
 	note_taken(lock_cell(obj, index));
 	return 0;
+}
+
+int kk_mutex_lock(struct ksync_object *obj, uint32_t index, uint64_t deadline)
+{
+	const struct ksync_limit limit = { .deadline = deadline };
+
+	return kk_mutex_lock_limit(obj, index, &limit);
 }
 
 static __attribute__((noinline)) int
@@ -185,8 +201,12 @@ trylock_slow(struct ksync_object *obj, uint32_t index, struct ksync_line *line,
 		disengage(e);
 		return relock(obj, index, -EBUSY);
 	}
+	if (is_ours(obj, index)) {
+		disengage(e);
+		return index_command(obj, index, 0, KSYNC_IOC_MUTEX_TRYLOCK);
+	}
 	word = __atomic_load_n(&lock_cell(obj, index)->state, __ATOMIC_RELAXED);
-	if ((word & KSYNC_LOCK_ID) && (word & KSYNC_LOCK_ID) != kk_self.id) {
+	if (word & KSYNC_LOCK_ID) {
 		disengage(e);
 		return -EBUSY;
 	}

@@ -29,7 +29,7 @@ int ksync_barrier_wait_until(struct ksync_barrier *b,
 
 	if (!b)
 		return -EINVAL;
-	err = ksync_deadline(w, &deadline);
+	err = ksync_deadline_only(w, &deadline);
 	return err ? err : arrive(b, deadline);
 }
 

@@ -32,7 +32,7 @@ int ksync_cond_wait_until(struct ksync_cond *c, struct ksync_mutex *m,
 
 	if (!fits(c, m))
 		return -EINVAL;
-	err = ksync_deadline(w, &deadline);
+	err = ksync_deadline_only(w, &deadline);
 	return err ? err : wait_with(c, m, deadline);
 }
 

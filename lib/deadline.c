@@ -6,6 +6,12 @@
 
 #define NSEC_PER_SEC 1000000000
 
+/* For waits that no event can cancel. */
+int ksync_deadline_only(const struct ksync_wait *w, uint64_t *deadline)
+{
+	return w && w->cancel ? -EOPNOTSUPP : ksync_deadline(w, deadline);
+}
+
 int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline)
 {
 	const struct timespec *ts;
@@ -14,8 +20,6 @@ int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline)
 	*deadline = KSYNC_FOREVER;
 	if (!w)
 		return 0;
-	if (w->cancel)
-		return -EOPNOTSUPP;
 	ts = w->deadline;
 	if (!ts)
 		return 0;

@@ -59,6 +59,10 @@ struct ksync_once {
 	struct ksync_handle h;
 };
 
+struct ksync_event {
+	struct ksync_handle h;
+};
+
 /*
  * In object.c. The out pointer is set to NULL on failure, so that the close
  * functions may follow whatever happened; h may be NULL as the public header
@@ -78,8 +82,20 @@ int ksync_handle_status(const struct ksync_handle *h, struct ksync_status *st);
 /* 0, or why this cannot be the name of an object. */
 int ksync_check_name(const char *name);
 
-/* Converts what the _until functions take; NULL is for ever. */
+/*
+ * Converts what the _until functions take; NULL is for ever. @w->cancel is the
+ * caller's to look at.
+ */
+int ksync_deadline_only(const struct ksync_wait *w, uint64_t *deadline);
 int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline);
+
+/*
+ * In many.c: the same with what cancels, for a wait of @take for @count; @lost
+ * may be NULL.
+ */
+int ksync_wait_cancelable(const struct ksync_handle *h, uint32_t take,
+			  uint32_t count, const struct ksync_wait *w,
+			  uint64_t deadline, uint32_t *lost);
 
 /* Defines the functions that every type has: ksync_<kind>_create and so on. */
 #define KSYNC_DEFINE_HANDLE(kind, type)					\

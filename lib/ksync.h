@@ -32,6 +32,7 @@
  *
  *	-EBUSY			a try operation could not succeed now
  *	-ETIMEDOUT		the deadline passed: nothing acquired, nothing lost
+ *	-ECANCELED		the cancel event was set: likewise
  *	-EOWNERDEAD		acquired, but a previous exclusive holder died
  *	-ENOTRECOVERABLE	a dead holder's state was given up on
  *	-EDEADLK		waiting would never end
@@ -72,13 +73,14 @@ extern "C" {
 #define KSYNC_RECURSIVE	(1U << 1) /* mutex: the holder may lock again */
 #define KSYNC_FIFO	(1U << 2) /* mutex: always handed over in order */
 #define KSYNC_TRACKED	(1U << 3) /* semaphore: permits belong to a process */
+#define KSYNC_AUTO_RESET (1U << 4) /* event: one wait takes it */
 
 /*
  * What a new object is to be. Zero-initialised means defaults, and so does
  * NULL where a pointer to it is taken. @value and @max are for semaphores:
  * free permits at first, and the maximum (0 means INT32_MAX); @max is also for
- * barriers: parties. Flags of another type, or a @value above @max, give
- * -EINVAL.
+ * barriers: parties. An event with a @value of 1 is set at first. Flags of
+ * another type, or a @value above what may be, give -EINVAL.
  */
 struct ksync_options {
 	uint32_t flags;
@@ -91,9 +93,11 @@ struct ksync_event;
 
 /*
  * How long to wait; NULL where a pointer to it is taken means for ever.
- * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one that has passed
- * still takes what is free, one with a malformed tv_nsec gives -EINVAL. @cancel
- * must be NULL (-EOPNOTSUPP).
+ * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one with a malformed
+ * tv_nsec gives -EINVAL. @cancel is a manual-reset event (otherwise -EINVAL)
+ * that ends the wait with -ECANCELED when it is set, NULL for none;
+ * -EOPNOTSUPP without KSYNC_G_CANCEL, and from conditions, barriers and onces. A
+ * deadline that has passed and an event that is set still take what is free.
  */
 struct ksync_wait {
 	const struct timespec *deadline;
@@ -319,6 +323,113 @@ KSYNC_API int ksync_sem_value(const struct ksync_sem *s);
  */
 KSYNC_API int ksync_sem_resize(struct ksync_sem *s, uint32_t max);
 
+/*
+ * Event: set or not. Set, it lets all waits go until it is reset; with
+ * KSYNC_AUTO_RESET it lets one go, the oldest or the next, which resets it.
+ */
+KSYNC_API int ksync_event_create(struct ksync_event **e,
+				 const struct ksync_options *o);
+KSYNC_API int ksync_event_open(struct ksync_event **e, const char *name,
+			       int oflag, mode_t mode,
+			       const struct ksync_options *o);
+KSYNC_API int ksync_event_import(struct ksync_event **e, int fd);
+KSYNC_API int ksync_event_fd(const struct ksync_event *e);
+KSYNC_API void ksync_event_close(struct ksync_event *e);
+KSYNC_API struct ksync_event *ksync_event_at(struct ksync_event *e,
+					     uint32_t index);
+
+/* Whoever waits at this moment is let go, even if it is reset at once. */
+KSYNC_API int ksync_event_set(struct ksync_event *e);
+KSYNC_API int ksync_event_reset(struct ksync_event *e);
+/* Waits until it is set. */
+KSYNC_API int ksync_event_wait(struct ksync_event *e);
+/* As wait, and -ETIMEDOUT. */
+KSYNC_API int ksync_event_wait_until(struct ksync_event *e,
+				     const struct ksync_wait *w);
+/*
+ * Whenever @parent becomes set, so does @e, and at once if it is set; NULL: @e
+ * has no parent any more. The parent lives as long as @e. -EINVAL (the parent
+ * has KSYNC_AUTO_RESET), -ELOOP (a cycle, more than 8 ancestors, or the parent's
+ * object was made after that of @e), -EBUSY (@e has children already: trees grow
+ * from the root), -EMLINK (more than 4096
+ * children), -EOPNOTSUPP without KSYNC_G_CANCEL.
+ */
+KSYNC_API int ksync_event_set_parent(struct ksync_event *e,
+				     struct ksync_event *parent);
+
+/*
+ * Waiting for several at once. An item says what to take of which primitive:
+ *
+ *	struct ksync_item items[] = {
+ *		{ .take = KSYNC_TAKE_MUTEX, .mutex = m },
+ *		{ .take = KSYNC_TAKE_PERMITS, .sem = s, .count = 2 },
+ *	};
+ */
+enum ksync_take {
+	KSYNC_TAKE_MUTEX = 1,	/* as ksync_mutex_lock() */
+	KSYNC_TAKE_READ = 2,	/* as ksync_rwlock_rdlock() */
+	KSYNC_TAKE_WRITE = 3,	/* as ksync_rwlock_wrlock() */
+	KSYNC_TAKE_ROUND = 4,	/* as ksync_waitgroup_wait() */
+	KSYNC_TAKE_PERMITS = 5,	/* as ksync_sem_acquire() of @count */
+	KSYNC_TAKE_EVENT = 6	/* as ksync_event_wait() */
+};
+
+struct ksync_item {
+	uint32_t take;		/* enum ksync_take */
+	uint32_t count;		/* permits; otherwise 0 */
+	union {
+		struct ksync_mutex *mutex;
+		struct ksync_rwlock *rwlock;
+		struct ksync_waitgroup *waitgroup;
+		struct ksync_sem *sem;
+		struct ksync_event *event;
+	};
+	int result;		/* out: 0 or -EOWNERDEAD: taken; an errno: */
+				/* why the whole failed; otherwise -EBUSY */
+	uint32_t lost;		/* out: members that the round lost */
+};
+
+#define KSYNC_ITEMS_MAX 64
+
+/*
+ * Takes one of @nr items and says which (@index may be NULL): the first of the
+ * array that can be had, otherwise what comes first. 0 or -EOWNERDEAD: taken.
+ * -EDEADLK when the caller holds one of them already and cannot have it twice;
+ * -EINVAL, -ETIMEDOUT, -ECANCELED, -ENOTRECOVERABLE; -EOPNOTSUPP without
+ * KSYNC_G_MANY. Where an item is to blame, @index says which; otherwise it is
+ * @nr.
+ */
+KSYNC_API int ksync_wait_any(struct ksync_item *items, uint32_t nr,
+			     const struct ksync_wait *w, uint32_t *index);
+/*
+ * Takes all of them or none; no primitive may be named twice. While it waits it
+ * keeps nothing from others for more than a moment, so it cannot deadlock with
+ * who holds one and waits for another. 0 or -EOWNERDEAD: all are taken.
+ */
+KSYNC_API int ksync_wait_all(struct ksync_item *items, uint32_t nr,
+			     const struct ksync_wait *w);
+
+/*
+ * For event loops: puts the calling thread in the queue and returns. The
+ * descriptor of the item's object becomes readable when there is something to
+ * claim, for poll, epoll and select. What is granted is kept for @keep_ns
+ * nanoseconds (0: one second; at most a minute) and then goes to the next; it
+ * also does when the thread ends or the last descriptor of this opening is
+ * closed. -EEXIST (this thread asked already), -EDEADLK (holds it already),
+ * -ENOSPC (more than 64 by one opening), -EOPNOTSUPP without KSYNC_G_POLL.
+ */
+KSYNC_API int ksync_request_queue(const struct ksync_item *item,
+				  uint64_t keep_ns);
+/*
+ * Takes what was requested by the calling thread. 0 or -EOWNERDEAD: it is the
+ * caller's. -EBUSY: not granted yet. All else ends the request: -ETIMEDOUT (it
+ * was kept, and not claimed in time), or what the wait would have returned.
+ * -ENOENT: there is none.
+ */
+KSYNC_API int ksync_request_claim(const struct ksync_item *item);
+/* Gives the request up, granted or not. -ENOENT. */
+KSYNC_API int ksync_request_withdraw(const struct ksync_item *item);
+
 #include "ksync_rendezvous.h"
 
 /* What an object is. */
@@ -327,6 +438,7 @@ enum ksync_type {
 	KSYNC_RWLOCK = 2,
 	KSYNC_WAITGROUP = 3,
 	KSYNC_SEM = 4,
+	KSYNC_EVENT = 5,
 	KSYNC_COND = 6,
 	KSYNC_BARRIER = 7,
 	KSYNC_ONCE = 8
@@ -360,17 +472,23 @@ struct ksync_status {
 	pid_t holder_tid;
 	uint32_t held;		/* 1: held exclusively, even by one not visible */
 	uint32_t readers;	/* read holds; members of a barrier */
-	uint32_t value;		/* free permits; members; parties arrived */
+	uint32_t value;		/* free permits; members; parties arrived;
+				 * event: 1 when set
+				 */
 	uint32_t max;		/* semaphore; barrier: parties */
-	uint32_t waiters;	/* for a mutex, a write lock, permits, a run */
-	uint32_t waiters_shared; /* for a read lock, a round's end, a signal */
+	uint32_t waiters;	/* for a mutex, a write lock, permits, a run, an
+				 * auto-reset event
+				 */
+	uint32_t waiters_shared; /* for a read lock, a round's end, a signal, an
+				  * event (as a cancel event, too)
+				  */
 	uint32_t deaths;	/* holders, members, runners that died */
 	uint32_t lost;		/* members the round lost; permits given back;
 				 * times broken; runs abandoned
 				 */
 	uint64_t held_ns;	/* how long held exclusively, at least; coarse */
 	uint64_t token;		/* exclusive acquisitions; number of the round;
-				 * signals; runs
+				 * signals; runs; changes of the event
 				 */
 	uint64_t acquisitions;	/* once: completed; cond, barrier: waits */
 	uint64_t contended;	/* acquisitions that had to wait */
@@ -384,6 +502,8 @@ KSYNC_API int ksync_waitgroup_status(const struct ksync_waitgroup *wg,
 				     struct ksync_status *st);
 KSYNC_API int ksync_sem_status(const struct ksync_sem *s,
 			       struct ksync_status *st);
+KSYNC_API int ksync_event_status(const struct ksync_event *e,
+				 struct ksync_status *st);
 
 /*
  * Looks at the primitive @index of a named object without opening it. Either
@@ -437,6 +557,9 @@ KSYNC_API const char *ksync_version(void);
 #define KSYNC_G_NET_NAMESPACES	(1ULL << 10) /* names per network namespace */
 #define KSYNC_G_NO_LEFTOVERS	(1ULL << 11) /* nothing stays after a crash */
 #define KSYNC_G_COND_MOVES	(1ULL << 12) /* broadcast wakes in turn, no herd */
+#define KSYNC_G_CANCEL		(1ULL << 16) /* events cancel waits, have parents */
+#define KSYNC_G_MANY		(1ULL << 17) /* wait_any, wait_all */
+#define KSYNC_G_POLL		(1ULL << 18) /* queued requests, pollable */
 KSYNC_API uint64_t ksync_guarantees(void);
 
 /*

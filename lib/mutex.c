@@ -49,6 +49,9 @@ int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&m->h, KSYNC_TAKE_MUTEX, 0, w, deadline,
+					     NULL);
 	if (ksync_handle_known(&m->h) &&
 	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
 				  &m->h.cell->lock))

@@ -14,6 +14,7 @@ static const uint32_t flags_of[] = {
 	[KSYNC_RWLOCK]		= KSYNC_GUARDED,
 	[KSYNC_WAITGROUP]	= KSYNC_GUARDED,
 	[KSYNC_SEM]		= KSYNC_GUARDED | KSYNC_TRACKED,
+	[KSYNC_EVENT]		= KSYNC_GUARDED | KSYNC_AUTO_RESET,
 	[KSYNC_COND]		= KSYNC_GUARDED,
 	[KSYNC_BARRIER]		= KSYNC_GUARDED,
 	[KSYNC_ONCE]		= KSYNC_GUARDED,
@@ -40,6 +41,8 @@ static int make_spec(struct ksync_spec *spec, uint32_t type,
 			spec->max = 2;
 		return spec->value || spec->max > INT32_MAX ? -EINVAL : 0;
 	}
+	if (type == KSYNC_EVENT)
+		return spec->value > 1 || spec->max ? -EINVAL : 0;
 	if (type != KSYNC_SEM)
 		return spec->value || spec->max ? -EINVAL : 0;
 	if (!spec->max)

@@ -30,7 +30,7 @@ int ksync_once_begin_until(struct ksync_once *o, uint64_t *result,
 
 	if (!o)
 		return -EINVAL;
-	err = ksync_deadline(w, &deadline);
+	err = ksync_deadline_only(w, &deadline);
 	return err ? err : begin(o, result, deadline);
 }
 

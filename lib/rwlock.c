@@ -68,6 +68,9 @@ int ksync_rwlock_rdlock_until(struct ksync_rwlock *rw,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&rw->h, KSYNC_TAKE_READ, 0, w, deadline,
+					     NULL);
 	return rdlock(rw, deadline, false);
 }
 
@@ -97,6 +100,9 @@ int ksync_rwlock_wrlock_until(struct ksync_rwlock *rw,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&rw->h, KSYNC_TAKE_WRITE, 0, w, deadline,
+					     NULL);
 	return rw->h.obj->ops->rwlock_wrlock(rw->h.obj, rw->h.index, deadline);
 }
 

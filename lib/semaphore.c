@@ -61,6 +61,9 @@ int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
+	if (w && w->cancel)
+		return ksync_wait_cancelable(&s->h, KSYNC_TAKE_PERMITS, n, w, deadline,
+					     NULL);
 	if (ksync_handle_known(&s->h) &&
 	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
 				   &s->h.cell->sem, n))

@@ -45,12 +45,17 @@ int ksync_waitgroup_done(struct ksync_waitgroup *wg)
 	return ksync_waitgroup_add(wg, -1);
 }
 
-static int wait_round(struct ksync_waitgroup *wg, uint64_t deadline)
+static int wait_round(struct ksync_waitgroup *wg, const struct ksync_wait *w,
+		      uint64_t deadline)
 {
 	uint32_t lost = 0;
 	int err = 0;
 
-	if (!ksync_handle_known(&wg->h) || !ksync_fast_over(&wg->h.cell->waitgroup))
+	if (w && w->cancel)
+		err = ksync_wait_cancelable(&wg->h, KSYNC_TAKE_ROUND, 0, w,
+					    deadline, &lost);
+	else if (!ksync_handle_known(&wg->h) ||
+		 !ksync_fast_over(&wg->h.cell->waitgroup))
 		err = wg->h.obj->ops->waitgroup_wait(wg->h.obj, wg->h.index,
 						     deadline, &lost);
 	last_wait.serial = wg->h.obj->serial;
@@ -64,7 +69,7 @@ int ksync_waitgroup_wait(struct ksync_waitgroup *wg)
 {
 	if (!wg)
 		return -EINVAL;
-	return wait_round(wg, KSYNC_FOREVER);
+	return wait_round(wg, NULL, KSYNC_FOREVER);
 }
 
 int ksync_waitgroup_wait_until(struct ksync_waitgroup *wg,
@@ -78,7 +83,7 @@ int ksync_waitgroup_wait_until(struct ksync_waitgroup *wg,
 	err = ksync_deadline(w, &deadline);
 	if (err)
 		return err;
-	return wait_round(wg, deadline);
+	return wait_round(wg, w, deadline);
 }
 
 int ksync_waitgroup_bind(struct ksync_waitgroup *wg, int pidfd)

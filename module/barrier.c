@@ -138,7 +138,9 @@ int ksync_barrier_wait(struct ksync_object *obj, void *args)
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
+	if (a->flags || a->cancel || a->cancel_index)
+		return -EINVAL;
+	ret = ksync_queue_init(&q, obj, a->index);
 	if (ret)
 		return ret;
 	thread = ksync_thread_get();

@@ -40,6 +40,8 @@ static inline int ksync_copy_args(void *args, size_t size, unsigned int cmd,
 		return copy_from_user(args, user, 8) ? -EFAULT : 0;
 	case 16:
 		return copy_from_user(args, user, 16) ? -EFAULT : 0;
+	case 24:
+		return copy_from_user(args, user, 24) ? -EFAULT : 0;
 	default:
 		return copy_from_user(args, user, size) ? -EFAULT : 0;
 	}
@@ -88,6 +90,18 @@ static inline bool ksync_lock_orphaned(struct ksync_queue *q, u32 *owner)
 	       !ksync_thread_exists(*owner);
 }
 
+/* As ksync_queue_args(), for commands that wait. Afterwards: ksync_limit_put(). */
+static inline int ksync_lock_limit(struct ksync_queue *q,
+				   struct ksync_object *obj,
+				   struct ksync_limit *limit,
+				   const struct ksync_lock_args *a)
+{
+	int ret = ksync_queue_init(q, obj, a->index);
+
+	return ret ?: ksync_limit_get(limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
+}
+
 /* Accounting of an exclusive acquisition, by its holder. */
 static inline void ksync_lock_taken(struct ksync_queue *q, bool waited)
 {
@@ -103,8 +117,10 @@ int ksync_mutex_lock(struct ksync_object *obj, void *args);
 int ksync_mutex_trylock(struct ksync_object *obj, void *args);
 int ksync_mutex_unlock(struct ksync_object *obj, void *args);
 /* For waits at conditions. */
+bool ksync_mutex_mine(struct ksync_queue *q, struct ksync_thread *thread);
 int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
-		     struct ksync_hold *hold, u64 deadline, bool try);
+		     struct ksync_hold *hold, struct ksync_limit *limit,
+		     bool try);
 int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
 		       struct ksync_hold *hold, int ret, bool waited);
 
@@ -129,6 +145,11 @@ int ksync_sem_acquire(struct ksync_object *obj, void *args);
 int ksync_sem_tryacquire(struct ksync_object *obj, void *args);
 int ksync_sem_release(struct ksync_object *obj, void *args);
 int ksync_sem_resize(struct ksync_object *obj, void *args);
+
+int ksync_event_set(struct ksync_object *obj, void *args);
+int ksync_event_reset(struct ksync_object *obj, void *args);
+int ksync_event_wait(struct ksync_object *obj, void *args);
+int ksync_event_set_parent(struct ksync_object *obj, void *args);
 
 int ksync_cond_wait(struct ksync_object *obj, void *args);
 int ksync_cond_signal(struct ksync_object *obj, void *args);

@@ -166,10 +166,10 @@ static void cond_enter(struct cond_wait *cw, struct ksync_waiter *w)
 static int cond_sleep(struct cond_wait *cw, struct ksync_waiter *w,
 		      u64 deadline)
 {
-	ktime_t when = ksync_deadline(deadline);
+	ktime_t when, *expires = ksync_expires(deadline, &when);
 	int ret;
 
-	ret = ksync_sleep(w, deadline == KSYNC_DEADLINE_NONE ? NULL : &when);
+	ret = ksync_sleep(w, NULL, expires);
 	ksync_queue_lock(&cw->q);
 	if (w->then) {
 		ksync_dequeue(&cw->q, w);
@@ -189,7 +189,7 @@ static int cond_sleep_on(struct cond_wait *cw, struct ksync_waiter *w)
 		ksync_queue_unlock(&cw->mutex);
 		ret = ksync_wait_result(w);
 	} else {
-		ret = ksync_wait_queued(&cw->mutex, w, NULL);
+		ret = ksync_wait_queued(&cw->mutex, w, NULL, NULL);
 	}
 	return ksync_mutex_settle(&cw->mutex, cw->thread, cw->mutex_hold, ret,
 				  true);
@@ -197,8 +197,10 @@ static int cond_sleep_on(struct cond_wait *cw, struct ksync_waiter *w)
 
 static int cond_take_mutex(struct cond_wait *cw)
 {
-	return ksync_mutex_take(&cw->mutex, cw->thread, cw->mutex_hold,
-				KSYNC_DEADLINE_NONE, false);
+	struct ksync_limit limit = { .deadline = KSYNC_DEADLINE_NONE };
+
+	return ksync_mutex_take(&cw->mutex, cw->thread, cw->mutex_hold, &limit,
+				false);
 }
 
 static int cond_interrupt(struct cond_wait *cw, enum cond_phase phase)
@@ -312,16 +314,14 @@ static int cond_begin(struct cond_wait *cw, u64 deadline)
 
 static int cond_wait(struct cond_wait *cw, u64 deadline)
 {
-	u32 id;
 	int ret;
 
 	cw->thread = ksync_thread_find(current);
 	if (!cw->thread)
 		return -EPERM;
 	cw->hold = ksync_thread_hold(cw->thread, cw->q.obj->id, cw->q.index);
-	id = lock_word_id(ksync_cell_read(cw->mutex.cell));
 	trace_ksync_wait(cw->q.obj->id, cw->q.index, KSYNC_WANT_SHARED);
-	if (id == cw->thread->id)
+	if (ksync_mutex_mine(&cw->mutex, cw->thread))
 		ret = cond_begin(cw, deadline);
 	else if (cw->hold)
 		ret = cond_resume(cw, deadline);

@@ -29,6 +29,7 @@
 #include "object.h"
 #include "owner.h"
 #include "slot.h"
+#include "ticket.h"
 #include "trace.h"
 
 /*
@@ -75,11 +76,11 @@ static void ksync_settle_entry(const struct ksync_line_entry *entry, u32 id)
 	obj = object ? ksync_object_get_by_id(object) : NULL;
 	if (!obj)
 		return;
-	if (!(obj->flags & KSYNC_F_GUARDED) && obj->ops->settle &&
+	if (!(obj->flags & KSYNC_F_GUARDED) && obj->ops->die &&
 	    !ksync_queue_init(&q, obj, READ_ONCE(entry->index))) {
 		trace_ksync_death(obj->id, q.index, id, KSYNC_HOLD_EXCLUSIVE,
 				  1);
-		obj->ops->settle(&q, id);
+		obj->ops->die(&q, id);
 	}
 	ksync_object_put(obj);
 }
@@ -98,6 +99,7 @@ static void ksync_thread_die(struct callback_head *work)
 		container_of(work, struct ksync_thread, work);
 	struct rb_node *node;
 
+	ksync_tickets_thread_die(thread);
 	while ((node = rb_first(&thread->holds))) {
 		struct ksync_hold *hold =
 			rb_entry(node, struct ksync_hold, node);

@@ -7,11 +7,13 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
 #include "commands.h"
 #include "line.h"
+#include "many.h"
 #include "owner.h"
 
 /* Publishes the object as a new descriptor. The reference is used up. */
@@ -159,6 +161,35 @@ static int ksync_dev_list(void *args, void __user *user)
 	return obj ? ksync_dev_show(obj, a, user) : -ENOENT;
 }
 
+static int ksync_dev_wait(void *args, void __user *user)
+{
+	struct ksync_wait_args *a = args;
+	struct ksync_wait_item *items;
+	void __user *from = u64_to_user_ptr(a->items);
+	size_t size;
+	int ret;
+
+	if (!a->nr || a->nr > KSYNC_WAIT_ITEMS_MAX || a->pad)
+		return -EINVAL;
+	size = a->nr * sizeof(*items);
+	items = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!items)
+		return -ENOMEM;
+	ret = copy_from_user(items, from, size) ? -EFAULT : 0;
+	/* What cannot be told must not be done. */
+	if (!ret && (copy_to_user(from, items, size) ||
+		     copy_to_user(user, a, sizeof(*a))))
+		ret = -EFAULT;
+	if (!ret)
+		ret = ksync_many(a, items);
+	if (ret != -ERESTARTNOINTR &&
+	    (copy_to_user(from, items, size) ||
+	     copy_to_user(user, a, sizeof(*a))))
+		ret = -EFAULT;
+	kfree(items);
+	return ret;
+}
+
 static int ksync_dev_thread(void *args, void __user *user)
 {
 	struct ksync_thread *thread = ksync_thread_get();
@@ -181,6 +212,7 @@ union ksync_device_args {
 	struct ksync_unlink_args unlink;
 	struct ksync_query_args query;
 	struct ksync_thread_args thread;
+	struct ksync_wait_args wait;
 };
 
 struct ksync_device_command {
@@ -198,6 +230,7 @@ static const struct ksync_device_command ksync_device_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_DEV_UNLINK, ksync_dev_unlink),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_QUERY, ksync_dev_query),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_LIST, ksync_dev_list),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_WAIT, ksync_dev_wait),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_THREAD, ksync_dev_thread),
 };
 

@@ -8,6 +8,7 @@
 
 #include "commands.h"
 #include "owner.h"
+#include "ticket.h"
 
 union ksync_args {
 	struct ksync_object_info info;
@@ -22,18 +23,25 @@ union ksync_args {
 	struct ksync_cond_wait_args cond;
 	struct ksync_once_begin_args begin;
 	struct ksync_once_complete_args complete;
+	struct ksync_event_parent_args parent;
+	struct ksync_request_args request;
+	struct ksync_claim_args claim;
 };
 
 /**
  * struct ksync_command
  * @cmd: as this version has it; bigger arguments have bits in the size field
+ * @size_min: size of the argument as first published, if it has grown since
  * @type: what it is for; 0: any object
  * @fn: what it does
+ * @file_fn: likewise, where it matters by which file
  */
 struct ksync_command {
 	unsigned int cmd;
-	u32 type;
+	u16 size_min;
+	u16 type;
 	int (*fn)(struct ksync_object *obj, void *args);
+	int (*file_fn)(struct file *file, void *args);
 };
 
 static int ksync_obj_info(struct ksync_object *obj, void *args)
@@ -68,16 +76,25 @@ static int ksync_obj_wake(struct ksync_object *obj, void *args)
 	return 0;
 }
 
+#define KSYNC_FILE_COMMAND(_cmd, _fn) \
+	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .file_fn = (_fn) }
+
 #define KSYNC_COMMAND(_cmd, _type, _fn) \
 	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .type = (_type), .fn = (_fn) }
+
+#define KSYNC_COMMAND_GREW(_cmd, _min, _type, _fn) \
+	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .size_min = (_min), \
+			    .type = (_type), .fn = (_fn) }
 
 static const struct ksync_command ksync_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_OBJ_INFO, 0, ksync_obj_info),
 	KSYNC_COMMAND(KSYNC_IOC_OBJ_STATUS, 0, ksync_obj_status),
+	KSYNC_FILE_COMMAND(KSYNC_IOC_OBJ_REQUEST, ksync_ticket_request),
+	KSYNC_FILE_COMMAND(KSYNC_IOC_OBJ_CLAIM, ksync_ticket_claim),
 	KSYNC_COMMAND(KSYNC_IOC_OBJ_WAKE, 0, ksync_obj_wake),
 
-	KSYNC_COMMAND(KSYNC_IOC_MUTEX_LOCK, KSYNC_TYPE_MUTEX,
-		      ksync_mutex_lock),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_MUTEX_LOCK, KSYNC_LOCK_ARGS_SIZE_1,
+			   KSYNC_TYPE_MUTEX, ksync_mutex_lock),
 	KSYNC_COMMAND(KSYNC_IOC_MUTEX_TRYLOCK, KSYNC_TYPE_MUTEX,
 		      ksync_mutex_trylock),
 	KSYNC_COMMAND(KSYNC_IOC_MUTEX_UNLOCK, KSYNC_TYPE_MUTEX,
@@ -85,12 +102,12 @@ static const struct ksync_command ksync_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_MUTEX_CONSISTENT, KSYNC_TYPE_MUTEX,
 		      ksync_lock_consistent),
 
-	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_RDLOCK, KSYNC_TYPE_RWLOCK,
-		      ksync_rwlock_rdlock),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_RWLOCK_RDLOCK, KSYNC_LOCK_ARGS_SIZE_1,
+			   KSYNC_TYPE_RWLOCK, ksync_rwlock_rdlock),
 	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_TRYRDLOCK, KSYNC_TYPE_RWLOCK,
 		      ksync_rwlock_tryrdlock),
-	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_WRLOCK, KSYNC_TYPE_RWLOCK,
-		      ksync_rwlock_wrlock),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_RWLOCK_WRLOCK, KSYNC_LOCK_ARGS_SIZE_1,
+			   KSYNC_TYPE_RWLOCK, ksync_rwlock_wrlock),
 	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_TRYWRLOCK, KSYNC_TYPE_RWLOCK,
 		      ksync_rwlock_trywrlock),
 	KSYNC_COMMAND(KSYNC_IOC_RWLOCK_UNLOCK, KSYNC_TYPE_RWLOCK,
@@ -106,19 +123,29 @@ static const struct ksync_command ksync_commands[] = {
 
 	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_ADD, KSYNC_TYPE_WAITGROUP,
 		      ksync_waitgroup_add),
-	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_WAIT, KSYNC_TYPE_WAITGROUP,
-		      ksync_waitgroup_wait),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_WAITGROUP_WAIT,
+			   KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1,
+			   KSYNC_TYPE_WAITGROUP, ksync_waitgroup_wait),
 	KSYNC_COMMAND(KSYNC_IOC_WAITGROUP_BIND, KSYNC_TYPE_WAITGROUP,
 		      ksync_waitgroup_bind),
 
-	KSYNC_COMMAND(KSYNC_IOC_SEM_ACQUIRE, KSYNC_TYPE_SEM,
-		      ksync_sem_acquire),
-	KSYNC_COMMAND(KSYNC_IOC_SEM_TRYACQUIRE, KSYNC_TYPE_SEM,
-		      ksync_sem_tryacquire),
-	KSYNC_COMMAND(KSYNC_IOC_SEM_RELEASE, KSYNC_TYPE_SEM,
-		      ksync_sem_release),
-	KSYNC_COMMAND(KSYNC_IOC_SEM_RESIZE, KSYNC_TYPE_SEM,
-		      ksync_sem_resize),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_SEM_ACQUIRE, KSYNC_SEM_ARGS_SIZE_1,
+			   KSYNC_TYPE_SEM, ksync_sem_acquire),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_SEM_TRYACQUIRE, KSYNC_SEM_ARGS_SIZE_1,
+			   KSYNC_TYPE_SEM, ksync_sem_tryacquire),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_SEM_RELEASE, KSYNC_SEM_ARGS_SIZE_1,
+			   KSYNC_TYPE_SEM, ksync_sem_release),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_SEM_RESIZE, KSYNC_SEM_ARGS_SIZE_1,
+			   KSYNC_TYPE_SEM, ksync_sem_resize),
+
+	KSYNC_COMMAND(KSYNC_IOC_EVENT_SET, KSYNC_TYPE_EVENT,
+		      ksync_event_set),
+	KSYNC_COMMAND(KSYNC_IOC_EVENT_RESET, KSYNC_TYPE_EVENT,
+		      ksync_event_reset),
+	KSYNC_COMMAND(KSYNC_IOC_EVENT_WAIT, KSYNC_TYPE_EVENT,
+		      ksync_event_wait),
+	KSYNC_COMMAND(KSYNC_IOC_EVENT_SET_PARENT, KSYNC_TYPE_EVENT,
+		      ksync_event_set_parent),
 
 	KSYNC_COMMAND(KSYNC_IOC_COND_WAIT, KSYNC_TYPE_COND,
 		      ksync_cond_wait),
@@ -127,8 +154,8 @@ static const struct ksync_command ksync_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_COND_BROADCAST, KSYNC_TYPE_COND,
 		      ksync_cond_broadcast),
 
-	KSYNC_COMMAND(KSYNC_IOC_BARRIER_WAIT, KSYNC_TYPE_BARRIER,
-		      ksync_barrier_wait),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_BARRIER_WAIT, KSYNC_LOCK_ARGS_SIZE_1,
+			   KSYNC_TYPE_BARRIER, ksync_barrier_wait),
 	KSYNC_COMMAND(KSYNC_IOC_BARRIER_JOIN, KSYNC_TYPE_BARRIER,
 		      ksync_barrier_join),
 	KSYNC_COMMAND(KSYNC_IOC_BARRIER_LEAVE, KSYNC_TYPE_BARRIER,
@@ -168,18 +195,22 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	command = &ksync_commands[array_index_nospec(nr,
 					ARRAY_SIZE(ksync_commands))];
-	if (!command->fn || !ksync_same_command(cmd, command->cmd) ||
+	if (!command->cmd || !ksync_same_command(cmd, command->cmd) ||
 	    (command->type && command->type != obj->ops->id))
 		return -ENOTTY;
 	size = _IOC_SIZE(command->cmd);
-	if (_IOC_SIZE(cmd) < size)
+	if (_IOC_SIZE(cmd) < size &&
+	    (!command->size_min || _IOC_SIZE(cmd) < command->size_min))
 		return -EINVAL;
 	ret = ksync_copy_args(&args, size, cmd, user);
 	if (ret)
 		return ret;
-	ret = command->fn(obj, &args);
+	if (likely(command->fn))
+		ret = command->fn(obj, &args);
+	else
+		ret = command->file_fn(file, &args);
 	if ((_IOC_DIR(cmd) & _IOC_READ) && ksync_copies_back(command, ret) &&
-	    copy_to_user(user, &args, size))
+	    copy_to_user(user, &args, min_t(size_t, size, _IOC_SIZE(cmd))))
 		return -EFAULT;
 	return ret;
 }

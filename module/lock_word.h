@@ -82,6 +82,15 @@ static inline int lock_word_release(u64 *word, u32 id, u32 next)
 	return 0;
 }
 
+/* Undoes an acquisition by @id that nobody knows of. */
+static inline int lock_word_unacquire(u64 *word, u32 id)
+{
+	if (!id || lock_word_id(*word) != id)
+		return -EPERM;
+	*word &= ~KSYNC_LOCK_ID;
+	return 0;
+}
+
 /* The exclusive holder @id died; @next has the lock now, inconsistent. */
 static inline int lock_word_die(u64 *word, u32 id, u32 next)
 {

@@ -35,8 +35,10 @@
 #include "lock_word.h"
 #include "commands.h"
 #include "line.h"
+#include "many.h"
 #include "map.h"
 #include "owner.h"
+#include "ticket.h"
 #include "word.h"
 
 /* A waiter spins for so long at most; then sleeping is the lesser cost. */
@@ -72,17 +74,11 @@ static bool mutex_hands_over(struct ksync_queue *q, struct ksync_waiter *w)
 static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
 	struct ksync_waiter *w;
-	u64 word;
-	int ret;
 
 	mutex_sync(q);
-	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE))) {
-		ret = ksync_update(q->cell, word,
-				   lock_word_acquire(&word, w->id, true, true));
-		if (ret == -EBUSY)
+	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE)))
+		if (!ksync_admit(q, w, wake))
 			break;
-		ksync_grant(q, w, ret, wake);
-	}
 	mutex_sync(q);
 }
 
@@ -97,7 +93,8 @@ static void mutex_wake(struct ksync_queue *q, struct ksync_wake *wake)
 
 	if (!w || lock_word_id(word))
 		return;
-	if ((word & KSYNC_LOCK_LOST) || mutex_hands_over(q, w)) {
+	if ((word & KSYNC_LOCK_LOST) || ksync_passive(w) ||
+	    mutex_hands_over(q, w)) {
 		mutex_advance(q, wake);
 	} else {
 		ksync_nudge(q, w, wake);
@@ -118,6 +115,8 @@ static void mutex_die(struct ksync_queue *q, u32 id)
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
+	if (w && ksync_passive(w))
+		w = NULL;
 	if (lock_word_id(ksync_cell_read(q->cell)) == id)
 		WRITE_ONCE(q->cell->lock.depth, 0);
 	if (!ksync_update(q->cell, word,
@@ -125,7 +124,7 @@ static void mutex_die(struct ksync_queue *q, u32 id)
 		WRITE_ONCE(q->cell->lock.deaths, q->cell->lock.deaths + 1);
 		if (w)
 			ksync_grant(q, w, -EOWNERDEAD, &wake);
-		mutex_sync(q);
+		mutex_advance(q, &wake);
 	} else {
 		mutex_wake(q, &wake);
 	}
@@ -155,6 +154,20 @@ static int mutex_spin(struct ksync_queue *q, u32 id)
 	}
 }
 
+/*
+ * Does the caller hold it, by its books or by its line? Not what is kept for it
+ * and was not claimed yet: that may pass on at any time.
+ */
+bool ksync_mutex_mine(struct ksync_queue *q, struct ksync_thread *thread)
+{
+	if (lock_word_id(ksync_cell_read(q->cell)) != thread->id)
+		return false;
+	if (likely(list_empty_careful(&thread->tickets)))
+		return true;
+	return !ksync_tickets_keep(thread, q) &&
+	       lock_word_id(ksync_cell_read(q->cell)) == thread->id;
+}
+
 /* The caller holds it already: the outcome. */
 static int mutex_relock(struct ksync_queue *q, bool try)
 {
@@ -169,18 +182,26 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 	return 0;
 }
 
-/* Somebody else has it: the road on which time does not matter. */
-static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
+/* Before a wait: nobody waits for an owner that does not exist. */
+static void mutex_expect(struct ksync_queue *q)
 {
-	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
 	u32 owner;
-	int ret;
 
 	ksync_lock_noticed(q);
 	if (ksync_lock_orphaned(q, &owner))
 		mutex_die(q, owner);
+}
+
+/* Somebody else has it: the road on which time does not matter. */
+static noinline int mutex_wait(struct ksync_queue *q, u32 id,
+			       struct ksync_limit *limit)
+{
+	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
+	int ret;
+
+	mutex_expect(q);
 	ret = mutex_spin(q, id);
-	return ret == -EBUSY ? ksync_wait(q, &w, deadline) : ret;
+	return ret == -EBUSY ? ksync_wait_limit(q, &w, limit) : ret;
 }
 
 /*
@@ -204,7 +225,8 @@ int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
 
 /* Somebody else's, or nobody's. @hold as above. */
 int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
-		     struct ksync_hold *hold, u64 deadline, bool try)
+		     struct ksync_hold *hold, struct ksync_limit *limit,
+		     bool try)
 {
 	bool waited = false;
 	u64 word;
@@ -214,22 +236,25 @@ int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
 			   lock_word_acquire(&word, thread->id, false,
 					     mutex_in_order(q->obj)));
 	if (ret == -EBUSY && !try) {
-		ret = mutex_wait(q, thread->id, deadline);
+		ret = mutex_wait(q, thread->id, limit);
 		waited = true;
 	}
 	return ksync_mutex_settle(q, thread, hold, ret, waited);
 }
 
-static int mutex_take(struct ksync_queue *q, u64 deadline, bool try,
-		      bool in_line)
+static int mutex_take(struct ksync_queue *q, struct ksync_limit *limit,
+		      bool try, bool in_line)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold = NULL;
 
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	if (lock_word_id(ksync_cell_read(q->cell)) == thread->id)
+	if (ksync_mutex_mine(q, thread))
 		return mutex_relock(q, try);
+	/* Kept for the caller, which cannot wait for itself. */
+	if (lock_word_id(ksync_cell_read(q->cell)) == thread->id)
+		return try ? -EBUSY : -EDEADLK;
 	if (!in_line) {
 		hold = ksync_hold_spare(thread);
 		if (!hold)
@@ -237,7 +262,7 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try,
 	} else if (!ksync_line_names(thread, q->obj->id, q->index)) {
 		return -EINVAL;
 	}
-	return ksync_mutex_take(q, thread, hold, deadline, try);
+	return ksync_mutex_take(q, thread, hold, limit, try);
 }
 
 /*
@@ -255,10 +280,10 @@ static int mutex_give_queue(struct ksync_queue *q, u32 id)
 	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
-	hand_over = w && mutex_hands_over(q, w);
+	hand_over = w && !ksync_passive(w) && mutex_hands_over(q, w);
 	ret = ksync_update(q->cell, word,
 			   lock_word_release(&word, id, hand_over ? w->id : 0));
-	if (!ret && (word & KSYNC_LOCK_LOST)) {
+	if (!ret && ((word & KSYNC_LOCK_LOST) || (w && ksync_passive(w)))) {
 		mutex_advance(q, &wake);
 	} else if (!ret && hand_over) {
 		ksync_grant(q, w, 0, &wake);
@@ -308,8 +333,7 @@ int ksync_mutex_unlock(struct ksync_object *obj, void *args)
 	if (a->flags && !ksync_line_names(thread, obj->id, q.index))
 		return -EINVAL;
 	hold = ksync_thread_hold(thread, obj->id, q.index);
-	if (!hold && (!a->flags ||
-		      lock_word_id(ksync_cell_read(q.cell)) != thread->id))
+	if (!hold && (!a->flags || !ksync_mutex_mine(&q, thread)))
 		return -EPERM;
 	if (mutex_unnest(&q))
 		return 0;
@@ -324,12 +348,20 @@ int ksync_mutex_unlock(struct ksync_object *obj, void *args)
 int ksync_mutex_lock(struct ksync_object *obj, void *args)
 {
 	struct ksync_lock_args *a = args;
+	u32 in_line = a->flags & KSYNC_LOCK_IN_LINE;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = ksync_lock_args_init(&q, obj, a->index, a->flags);
-	return ret ?: mutex_take(&q, a->deadline, false,
-				 a->flags & KSYNC_LOCK_IN_LINE);
+	ret = ksync_lock_args_init(&q, obj, a->index, in_line);
+	if (!ret)
+		ret = ksync_limit_get(&limit, a->flags & ~in_line, a->deadline,
+				      a->cancel, a->cancel_index);
+	if (ret)
+		return ret;
+	ret = mutex_take(&q, &limit, false, in_line);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_mutex_trylock(struct ksync_object *obj, void *args)
@@ -339,7 +371,7 @@ int ksync_mutex_trylock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_lock_args_init(&q, obj, a->index, a->flags);
-	return ret ?: mutex_take(&q, 0, true, a->flags & KSYNC_LOCK_IN_LINE);
+	return ret ?: mutex_take(&q, NULL, true, a->flags & KSYNC_LOCK_IN_LINE);
 }
 
 int ksync_lock_consistent(struct ksync_object *obj, void *args)
@@ -352,8 +384,69 @@ int ksync_lock_consistent(struct ksync_object *obj, void *args)
 	ret = ksync_queue_args(&q, obj, args);
 	if (ret)
 		return ret;
+	if (!thread || !ksync_mutex_mine(&q, thread))
+		return -EPERM;
 	return ksync_update(q.cell, word,
-			    lock_word_consistent(&word, thread ? thread->id : 0));
+			    lock_word_consistent(&word, thread->id));
+}
+
+static int mutex_take_for(struct ksync_queue *q, struct ksync_waiter *w,
+			  bool queued)
+{
+	u64 word;
+
+	if (w->again)
+		return READ_ONCE(q->cell->lock.depth) == U32_MAX ?
+		       -EOVERFLOW : 0;
+	return ksync_update(q->cell, word,
+			    lock_word_acquire(&word, w->id, queued,
+					      mutex_in_order(q->obj)));
+}
+
+/* What it owes to a waiter that was woken to try, that one sees by itself. */
+static void mutex_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	struct ksync_wake wake;
+	u64 word;
+
+	if (w->again ||
+	    ksync_update(q->cell, word, lock_word_unacquire(&word, w->id)) ||
+	    !(word & KSYNC_LOCK_WAITERS))
+		return;
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	mutex_advance(q, &wake);
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+}
+
+static int mutex_prepare(struct ksync_request *r)
+{
+	struct ksync_queue *q = &r->q;
+
+	if (r->shared || r->w.count)
+		return -EINVAL;
+	r->w.want = KSYNC_WANT_EXCLUSIVE;
+	r->w.id = r->thread->id;
+	r->held = ksync_mutex_mine(q, r->thread);
+	r->w.again = r->held;
+	if (r->held)
+		return q->obj->flags & KSYNC_F_RECURSIVE ? 0 : -EDEADLK;
+	if (lock_word_id(ksync_cell_read(q->cell)) == r->thread->id)
+		return -EDEADLK;
+	mutex_expect(q);
+	r->hold = ksync_hold_alloc();
+	return r->hold ? 0 : -ENOMEM;
+}
+
+static void mutex_settle(struct ksync_request *r, int ret)
+{
+	struct ksync_lock_cell *cell = &r->q.cell->lock;
+
+	if (!r->held)
+		ksync_mutex_settle(&r->q, r->thread, r->hold, ret, r->waited);
+	else if (ksync_changed(ret))
+		WRITE_ONCE(cell->depth, READ_ONCE(cell->depth) + 1);
 }
 
 static void mutex_drop(struct ksync_queue *q, u32 id,
@@ -375,7 +468,11 @@ const struct ksync_ops ksync_mutex_ops = {
 	.mappable = true,
 	.advance = mutex_advance,
 	.wake = mutex_wake,
+	.take = mutex_take_for,
+	.untake = mutex_untake,
+	.prepare = mutex_prepare,
+	.settle = mutex_settle,
 	.drop = mutex_drop,
-	.settle = mutex_die,
+	.die = mutex_die,
 	.status = mutex_status,
 };

@@ -19,6 +19,7 @@
 #include "map.h"
 #include "object.h"
 #include "slot.h"
+#include "ticket.h"
 
 #define KSYNC_BUCKETS_MAX 256
 
@@ -32,6 +33,7 @@ static const struct ksync_ops *const ksync_all_ops[] = {
 	&ksync_rwlock_ops,
 	&ksync_waitgroup_ops,
 	&ksync_sem_ops,
+	&ksync_event_ops,
 	&ksync_cond_ops,
 	&ksync_barrier_ops,
 	&ksync_once_ops,
@@ -55,6 +57,8 @@ int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
 		return -EINVAL;
 	if (ops->id == KSYNC_TYPE_BARRIER)
 		return value || !max || max > KSYNC_COUNT_MAX ? -EINVAL : 0;
+	if (ops->id == KSYNC_TYPE_EVENT)
+		return value > 1 || max ? -EINVAL : 0;
 	if (ops->id != KSYNC_TYPE_SEM)
 		return value || max ? -EINVAL : 0;
 	return !max || max > KSYNC_COUNT_MAX || value > max ? -EINVAL : 0;
@@ -119,6 +123,8 @@ struct ksync_object *ksync_object_alloc(const struct ksync_ops *ops,
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&obj->ref, 1);
+	init_waitqueue_head(&obj->poll);
+	xa_init_flags(&obj->ties, XA_FLAGS_ACCOUNT);
 	obj->ops = ops;
 	obj->flags = flags;
 	obj->nr = nr;
@@ -168,6 +174,25 @@ struct ksync_object *ksync_object_get_by_id(u64 id)
 	return obj;
 }
 
+/* With a reference; -EBADF, or -EINVAL if that is another kind of file. */
+struct ksync_object *ksync_object_get_by_fd(int fd)
+{
+	struct file *file = fget(fd);
+	struct ksync_object *obj;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &ksync_object_fops) {
+		obj = file->private_data;
+		/* The file has one, so that there is one to add to. */
+		refcount_inc(&obj->ref);
+	} else {
+		obj = ERR_PTR(-EINVAL);
+	}
+	fput(file);
+	return obj;
+}
+
 /* The next object after @cursor that was given a name, with a reference. */
 struct ksync_object *ksync_object_next_named(u64 cursor)
 {
@@ -195,6 +220,8 @@ void ksync_object_put(struct ksync_object *obj)
 	if (!refcount_dec_and_test(&obj->ref))
 		return;
 	ksync_name_drop(obj);
+	if (obj->ops->release)
+		obj->ops->release(obj);
 	xa_erase(&ksync_objects, obj->id);
 	ksync_object_free(obj);
 }
@@ -203,6 +230,7 @@ static int ksync_object_release(struct inode *inode, struct file *file)
 {
 	struct ksync_object *obj = file->private_data;
 
+	ksync_tickets_release(file);
 	atomic_dec(&obj->files);
 	ksync_object_put(obj);
 	return 0;
@@ -212,6 +240,7 @@ const struct file_operations ksync_object_fops = {
 	.owner = THIS_MODULE,
 	.release = ksync_object_release,
 	.mmap = ksync_object_mmap,
+	.poll = ksync_tickets_poll,
 	.unlocked_ioctl = ksync_object_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.show_fdinfo = ksync_object_show,

@@ -12,16 +12,20 @@
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
 #include <linux/ksync.h>
 
 struct file;
 struct seq_file;
 struct ksync_hold;
+struct ksync_object;
 struct ksync_queue;
 struct ksync_slots;
 struct ksync_user;
-struct ksync_waiter;
+struct ksync_request;
 struct ksync_wake;
+struct ksync_waiter;
 
 /**
  * struct ksync_ops - what distinguishes mutexes, rwlocks, ...
@@ -36,10 +40,23 @@ struct ksync_wake;
  *           sets the flags that say who waits, and grants whatever the waiters
  *           at the front can have. Called after any change that may allow one
  * @wake: something was freed in user space. Bucket locked; NULL: advance
+ * @take: takes for a waiter what it waits for, if that can be: 0, -EOWNERDEAD,
+ *        -EBUSY, or the error that the wait ends with. With the bucket locked,
+ *        for a waiter that is @queued; a newcomer comes without a lock of a
+ *        bucket
+ * @still: could what was taken be taken just so at this moment, for what a take
+ *         leaves as it is; NULL where a take keeps others from it
+ * @untake: undoes a take, as if it had not been; nothing else has happened to
+ *          it since. No lock held
+ * @prepare: before a take that many.h or a queued request asks for:
+ *           checks what is asked and gets the memory for what comes after
+ * @settle: after it, whatever the result: enters what was taken into the books
+ *          of the caller, or gives back what @prepare got
  * @drop: settles a hold of a dead owner. May sleep
- * @settle: the thread @id is dead, and its line names the primitive: gives up
- *          what the word says it held, and wakes whom it may have owed that.
- *          May sleep; NULL: there is nothing that could be
+ * @die: the thread @id is dead, and its line names the primitive: gives up what
+ *       the word says it held, and wakes whom it may have owed that. May sleep;
+ *       NULL: there is nothing that could be
+ * @release: the object goes; NULL: there is nothing to do
  * @status: fills in what the word and the cell say. Bucket locked
  */
 struct ksync_ops {
@@ -51,9 +68,15 @@ struct ksync_ops {
 	void (*join)(struct ksync_queue *q, struct ksync_waiter *w);
 	void (*advance)(struct ksync_queue *q, struct ksync_wake *wake);
 	void (*wake)(struct ksync_queue *q, struct ksync_wake *wake);
+	int (*take)(struct ksync_queue *q, struct ksync_waiter *w, bool queued);
+	bool (*still)(struct ksync_queue *q, struct ksync_waiter *w);
+	void (*untake)(struct ksync_queue *q, struct ksync_waiter *w);
+	int (*prepare)(struct ksync_request *r);
+	void (*settle)(struct ksync_request *r, int ret);
 	void (*drop)(struct ksync_queue *q, u32 id,
 		     const struct ksync_hold *hold);
-	void (*settle)(struct ksync_queue *q, u32 id);
+	void (*die)(struct ksync_queue *q, u32 id);
+	void (*release)(struct ksync_object *obj);
 	void (*status)(struct ksync_queue *q, struct ksync_primitive_status *st);
 };
 
@@ -61,6 +84,7 @@ extern const struct ksync_ops ksync_mutex_ops;
 extern const struct ksync_ops ksync_rwlock_ops;
 extern const struct ksync_ops ksync_waitgroup_ops;
 extern const struct ksync_ops ksync_sem_ops;
+extern const struct ksync_ops ksync_event_ops;
 extern const struct ksync_ops ksync_cond_ops;
 extern const struct ksync_ops ksync_barrier_ops;
 extern const struct ksync_ops ksync_once_ops;
@@ -88,7 +112,9 @@ struct ksync_bucket {
  * @slots: rwlock: those of readers; NULL until one asks
  * @mapped: user space may change the cells; never false again
  * @id: unique until the module is unloaded
- * @ref: one for each file and for each temporary user
+ * @ties: event: who is tied to whom, by index; guarded by event_tree.c's lock
+ * @poll: who polls one of its files
+ * @ref: one for each file, each temporary user and each event tied to it
  * @files: open file descriptions
  * @user: who is charged for it
  * @uid: owner; fixed
@@ -109,6 +135,8 @@ struct ksync_object {
 	bool mapped;
 	struct ksync_slots *slots;
 	u64 id;
+	struct xarray ties;
+	wait_queue_head_t poll;
 	refcount_t ref ____cacheline_aligned_in_smp;
 	atomic_t files;
 	struct ksync_user *user;
@@ -148,6 +176,7 @@ int ksync_object_check(const struct ksync_ops *ops, u32 flags, u32 nr,
 struct ksync_object *ksync_object_alloc(const struct ksync_ops *ops,
 					u32 flags, u32 nr, u32 value, u32 max);
 struct ksync_object *ksync_object_get_by_id(u64 id);
+struct ksync_object *ksync_object_get_by_fd(int fd);
 bool ksync_object_tryget(struct ksync_object *obj);
 struct ksync_object *ksync_object_next_named(u64 cursor);
 void ksync_object_mark_named(struct ksync_object *obj);

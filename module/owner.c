@@ -47,6 +47,7 @@ static struct ksync_thread *ksync_thread_new(void)
 		return ERR_PTR(-ENOMEM);
 	thread->task = current;
 	thread->holds = RB_ROOT;
+	INIT_LIST_HEAD(&thread->tickets);
 	for (i = 0; i < KSYNC_HOLDS_INLINE; i++)
 		ksync_hold_unuse(thread, &thread->first[i]);
 	thread->tid = get_pid(task_pid(current));

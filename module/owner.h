@@ -101,6 +101,8 @@ struct ksync_process {
  * @prune_slots: from how many on those are looked for
  * @place: where the thread stood in a queue that a signal handler took it from;
  *         the thread's alone
+ * @tickets: its queued requests; ticket.c's
+ * @tickets_ending: those of them that are listed no more and not yet gone
  * @tid: pid of the thread, with a reference
  * @tgid: pid of its process, with a reference
  * @work: settles what the thread held, run by the thread as it ends
@@ -127,6 +129,8 @@ struct ksync_thread {
 		u64 seq;
 		u64 since;
 	} place;
+	struct list_head tickets;
+	atomic_t tickets_ending;
 	struct pid *tid;
 	struct pid *tgid;
 	struct callback_head work;

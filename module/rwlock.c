@@ -30,6 +30,7 @@
 #include "lock_word.h"
 #include "commands.h"
 #include "owner.h"
+#include "rwlock.h"
 #include "slot.h"
 #include "word.h"
 
@@ -64,6 +65,19 @@ static int rwlock_take(struct ksync_queue *q, u32 id, bool queued)
 			    lock_word_acquire(&word, id, queued, true));
 }
 
+/* Without slots there is nothing to be kept from changing. */
+static int rwlock_take_now(struct ksync_queue *q, u32 id)
+{
+	int ret;
+
+	if (q->obj->flags & KSYNC_F_GUARDED)
+		return rwlock_take(q, id, false);
+	ksync_queue_lock(q);
+	ret = rwlock_take(q, id, false);
+	ksync_queue_unlock(q);
+	return ret;
+}
+
 /* Readers come here, and no writer has for a while. */
 static void rwlock_unfence(struct ksync_queue *q)
 {
@@ -88,21 +102,16 @@ static void rwlock_sync(struct ksync_queue *q)
 	ksync_update(q->cell, word, lock_word_waiters(&word, writers, any));
 }
 
-static bool rwlock_admit(struct ksync_queue *q, struct ksync_waiter *w,
-			 struct ksync_wake *wake)
+static int rwlock_take_for(struct ksync_queue *q, struct ksync_waiter *w,
+			   bool queued)
 {
 	u64 word;
-	int ret;
 
 	if (w->want == KSYNC_WANT_SHARED)
-		ret = ksync_update(q->cell, word,
-				   lock_word_read(&word, true));
-	else
-		ret = rwlock_take(q, w->id, true);
-	if (ret == -EBUSY)
-		return false;
-	ksync_grant(q, w, ret, wake);
-	return true;
+		return ksync_update(q->cell, word,
+				    lock_word_read(&word, queued || w->again));
+	return queued ? rwlock_take(q, w->id, true) :
+			rwlock_take_now(q, w->id);
 }
 
 /*
@@ -119,9 +128,9 @@ static void rwlock_admit_all(struct ksync_queue *q, bool readers_turn,
 		writer = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
 		reader = ksync_first(q, KSYNC_WANT_SHARED);
 		if (reader && (readers_turn || !writer)) {
-			if (!rwlock_admit(q, reader, wake))
+			if (!ksync_admit(q, reader, wake))
 				break;
-		} else if (!writer || !rwlock_admit(q, writer, wake)) {
+		} else if (!writer || !ksync_admit(q, writer, wake)) {
 			break;
 		}
 	}
@@ -133,7 +142,7 @@ static void rwlock_advance(struct ksync_queue *q, struct ksync_wake *wake)
 	rwlock_admit_all(q, false, wake);
 }
 
-static void rwlock_let_in(struct ksync_queue *q, bool readers_turn)
+void ksync_rwlock_let_in(struct ksync_queue *q, bool readers_turn)
 {
 	struct ksync_wake wake;
 
@@ -177,15 +186,22 @@ static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
 	return ret;
 }
 
-static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
-		       u64 deadline)
+/* Before a wait: nobody waits for an owner that does not exist. */
+void ksync_rwlock_expect(struct ksync_queue *q)
 {
-	struct ksync_waiter w = { .want = want, .id = id };
 	u32 owner;
 
 	if (ksync_lock_orphaned(q, &owner))
 		rwlock_unwrite_dead(q, owner);
-	return ksync_wait(q, &w, deadline);
+}
+
+static int rwlock_wait(struct ksync_queue *q, enum ksync_want want, u32 id,
+		       struct ksync_limit *limit)
+{
+	struct ksync_waiter w = { .want = want, .id = id };
+
+	ksync_rwlock_expect(q);
+	return ksync_wait_limit(q, &w, limit);
 }
 
 static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
@@ -204,7 +220,8 @@ static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
 	return ret;
 }
 
-static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
+static int rwlock_read(struct ksync_queue *q, struct ksync_limit *limit,
+		       bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -223,7 +240,7 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	rwlock_unfence(q);
 	ret = ksync_update(q->cell, word, lock_word_read(&word, false));
 	if (ret == -EBUSY && !try) {
-		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, deadline);
+		ret = rwlock_wait(q, KSYNC_WANT_SHARED, thread->id, limit);
 		if (ksync_changed(ret))
 			atomic_inc((atomic_t *)&q->cell->lock.contended);
 	}
@@ -237,20 +254,8 @@ static int rwlock_read(struct ksync_queue *q, u64 deadline, bool try)
 	return ret;
 }
 
-/* Without slots there is nothing to be kept from changing. */
-static int rwlock_take_now(struct ksync_queue *q, u32 id)
-{
-	int ret;
-
-	if (q->obj->flags & KSYNC_F_GUARDED)
-		return rwlock_take(q, id, false);
-	ksync_queue_lock(q);
-	ret = rwlock_take(q, id, false);
-	ksync_queue_unlock(q);
-	return ret;
-}
-
-static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
+static int rwlock_write(struct ksync_queue *q, struct ksync_limit *limit,
+			bool try)
 {
 	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
@@ -268,8 +273,7 @@ static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
 
 	ret = rwlock_take_now(q, thread->id);
 	if (ret == -EBUSY && !try) {
-		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id,
-				  deadline);
+		ret = rwlock_wait(q, KSYNC_WANT_EXCLUSIVE, thread->id, limit);
 		waited = true;
 	}
 	if (!ksync_changed(ret)) {
@@ -289,7 +293,7 @@ static int rwlock_unread(struct ksync_queue *q)
 
 	ret = ksync_update(q->cell, word, lock_word_unread(&word, 1));
 	if (!ret && (word & KSYNC_LOCK_WAITERS) && !lock_word_readers(word))
-		rwlock_let_in(q, false);
+		ksync_rwlock_let_in(q, false);
 	return ret;
 }
 
@@ -351,7 +355,7 @@ int ksync_rwlock_downgrade(struct ksync_object *obj, void *args)
 	hold->count = 1;
 	atomic64_inc((atomic64_t *)&q.cell->lock.shared);
 	if (word & KSYNC_LOCK_WAITERS)
-		rwlock_let_in(&q, true);
+		ksync_rwlock_let_in(&q, true);
 	return 0;
 }
 
@@ -437,12 +441,16 @@ int ksync_rwlock_slot(struct ksync_object *obj, void *args)
 
 int ksync_rwlock_rdlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: rwlock_read(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = rwlock_read(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
@@ -451,17 +459,21 @@ int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: rwlock_read(&q, 0, true);
+	return ret ?: rwlock_read(&q, NULL, true);
 }
 
 int ksync_rwlock_wrlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
-	return ret ?: rwlock_write(&q, a->deadline, false);
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = rwlock_write(&q, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
@@ -470,7 +482,7 @@ int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)
 	int ret;
 
 	ret = ksync_queue_args(&q, obj, args);
-	return ret ?: rwlock_write(&q, 0, true);
+	return ret ?: rwlock_write(&q, NULL, true);
 }
 
 /* A thread died that had @n read holds in its slot, or owed a wake-up. */
@@ -478,7 +490,7 @@ void ksync_rwlock_unread_dead(struct ksync_queue *q, u32 n)
 {
 	if (n)
 		atomic_inc((atomic_t *)&q->cell->lock.deaths);
-	rwlock_let_in(q, false);
+	ksync_rwlock_let_in(q, false);
 }
 
 static void rwlock_drop(struct ksync_queue *q, u32 id,
@@ -494,7 +506,7 @@ static void rwlock_drop(struct ksync_queue *q, u32 id,
 		return;
 	atomic_inc((atomic_t *)&q->cell->lock.deaths);
 	if (word & KSYNC_LOCK_WAITERS)
-		rwlock_let_in(q, false);
+		ksync_rwlock_let_in(q, false);
 }
 
 static void rwlock_status(struct ksync_queue *q, struct ksync_primitive_status *st)
@@ -513,6 +525,10 @@ const struct ksync_ops ksync_rwlock_ops = {
 	.flags = KSYNC_F_GUARDED,
 	.mappable = true,
 	.advance = rwlock_advance,
+	.take = rwlock_take_for,
+	.untake = ksync_rwlock_untake,
+	.prepare = ksync_rwlock_prepare,
+	.settle = ksync_rwlock_settle,
 	.drop = rwlock_drop,
 	.status = rwlock_status,
 };

@@ -54,6 +54,19 @@ static inline int sem_word_release(u64 *word, u32 n)
 }
 
 /*
+ * Undoes an acquisition that nobody knows of. Permits that a smaller maximum
+ * has no room for any more are gone.
+ */
+static inline int sem_word_unacquire(u64 *word, u32 n)
+{
+	u32 value = sem_word_value(*word), max = sem_word_max(*word);
+
+	if (value < max)
+		*word += min(n, max - value);
+	return 0;
+}
+
+/*
  * A new maximum. With @move every permit that is not free is held, so the free
  * ones change by as many as the maximum does.
  */

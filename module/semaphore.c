@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 
 #include "commands.h"
+#include "many.h"
 #include "owner.h"
 #include "sem_word.h"
 #include "word.h"
@@ -33,17 +34,11 @@ static void sem_sync(struct ksync_queue *q)
 static void sem_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
 	struct ksync_waiter *w;
-	u64 word;
-	int ret;
 
 	sem_sync(q);
-	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE))) {
-		ret = ksync_update(q->cell, word,
-				   sem_word_acquire(&word, w->count, true));
-		if (ret == -EBUSY)
+	while ((w = ksync_first(q, KSYNC_WANT_EXCLUSIVE)))
+		if (!ksync_admit(q, w, wake))
 			return;
-		ksync_grant(q, w, ret, wake);
-	}
 	sem_sync(q);
 }
 
@@ -58,15 +53,33 @@ static void sem_let_in(struct ksync_queue *q)
 	ksync_wake_all(&wake);
 }
 
-static int sem_take(struct ksync_queue *q, u32 n, u64 deadline, bool try)
+static int sem_take_for(struct ksync_queue *q, struct ksync_waiter *w,
+			bool queued)
+{
+	u64 word;
+
+	return ksync_update(q->cell, word,
+			    sem_word_acquire(&word, w->count, queued));
+}
+
+static void sem_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	u64 word;
+
+	ksync_update(q->cell, word, sem_word_unacquire(&word, w->count));
+	if (word & KSYNC_SEM_WAITERS)
+		sem_let_in(q);
+}
+
+static int sem_take(struct ksync_queue *q, u32 n, struct ksync_limit *limit,
+		    bool try)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .count = n };
-	u64 word;
 	int ret;
 
-	ret = ksync_update(q->cell, word, sem_word_acquire(&word, n, false));
+	ret = sem_take_for(q, &w, false);
 	if (ret == -EBUSY && !try) {
-		ret = ksync_wait(q, &w, deadline);
+		ret = ksync_wait_limit(q, &w, limit);
 		if (!ret)
 			atomic_inc((atomic_t *)&q->cell->sem.contended);
 	}
@@ -106,15 +119,15 @@ static void sem_note(struct ksync_queue *q, struct ksync_process *process,
 	mutex_unlock(&process->lock);
 }
 
-static int sem_acquire_tracked(struct ksync_queue *q, u32 n, u64 deadline,
-			       bool try)
+static int sem_acquire_tracked(struct ksync_queue *q, u32 n,
+			       struct ksync_limit *limit, bool try)
 {
 	struct ksync_process *process = ksync_process_get(task_tgid(current));
 	struct ksync_hold *spare = ksync_hold_alloc();
 	int ret = -ENOMEM;
 
 	if (process && spare)
-		ret = sem_take(q, n, deadline, try);
+		ret = sem_take(q, n, limit, try);
 	if (!ret)
 		sem_note(q, process, &spare, n);
 	ksync_hold_free(spare);
@@ -147,37 +160,83 @@ static int sem_release_tracked(struct ksync_queue *q, u32 n)
 	return ret;
 }
 
-/* The argument is right for all commands but for the meaning of its count. */
-static int sem_args(struct ksync_queue *q, struct ksync_object *obj,
-		    const struct ksync_sem_args *a, bool deadline)
+static int sem_prepare(struct ksync_request *r)
 {
-	if (a->flags || a->pad || (!deadline && a->deadline))
+	r->w.want = KSYNC_WANT_EXCLUSIVE;
+	if (r->shared)
+		return -EINVAL;
+	if (!sem_tracked(&r->q))
+		return 0;
+	r->process = ksync_process_get(task_tgid(current));
+	r->hold = ksync_hold_alloc();
+	if (r->process && r->hold)
+		return 0;
+	ksync_hold_free(r->hold);
+	if (r->process)
+		ksync_process_put(r->process);
+	return -ENOMEM;
+}
+
+static void sem_settle(struct ksync_request *r, int ret)
+{
+	struct ksync_sem_cell *cell = &r->q.cell->sem;
+
+	if (!ret) {
+		atomic64_inc((atomic64_t *)&cell->acquired);
+		if (r->waited)
+			atomic_inc((atomic_t *)&cell->contended);
+	}
+	if (!r->process)
+		return;
+	if (!ret)
+		sem_note(&r->q, r->process, &r->hold, r->w.count);
+	ksync_hold_free(r->hold);
+	ksync_process_put(r->process);
+}
+
+/* The argument is right for commands that do not wait. */
+static int sem_args(struct ksync_queue *q, struct ksync_object *obj,
+		    const struct ksync_sem_args *a)
+{
+	if (a->flags || a->pad || a->deadline || a->cancel || a->cancel_index)
 		return -EINVAL;
 	return ksync_queue_init(q, obj, a->index);
 }
 
-static int sem_acquire(struct ksync_object *obj, struct ksync_sem_args *a,
+static int sem_acquire(struct ksync_queue *q, u32 n, struct ksync_limit *limit,
 		       bool try)
 {
-	struct ksync_queue q;
-	int ret;
-
-	ret = sem_args(&q, obj, a, !try);
-	if (ret)
-		return ret;
-	if (sem_tracked(&q))
-		return sem_acquire_tracked(&q, a->count, a->deadline, try);
-	return sem_take(&q, a->count, a->deadline, try);
+	if (sem_tracked(q))
+		return sem_acquire_tracked(q, n, limit, try);
+	return sem_take(q, n, limit, try);
 }
 
 int ksync_sem_acquire(struct ksync_object *obj, void *args)
 {
-	return sem_acquire(obj, args, false);
+	struct ksync_sem_args *a = args;
+	struct ksync_limit limit;
+	struct ksync_queue q;
+	int ret;
+
+	ret = a->pad ? -EINVAL : ksync_queue_init(&q, obj, a->index);
+	if (!ret)
+		ret = ksync_limit_get(&limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
+	if (ret)
+		return ret;
+	ret = sem_acquire(&q, a->count, &limit, false);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 int ksync_sem_tryacquire(struct ksync_object *obj, void *args)
 {
-	return sem_acquire(obj, args, true);
+	struct ksync_sem_args *a = args;
+	struct ksync_queue q;
+	int ret;
+
+	ret = sem_args(&q, obj, a);
+	return ret ?: sem_acquire(&q, a->count, NULL, true);
 }
 
 int ksync_sem_release(struct ksync_object *obj, void *args)
@@ -186,7 +245,7 @@ int ksync_sem_release(struct ksync_object *obj, void *args)
 	struct ksync_queue q;
 	int ret;
 
-	ret = sem_args(&q, obj, a, false);
+	ret = sem_args(&q, obj, a);
 	if (ret)
 		return ret;
 	if (sem_tracked(&q))
@@ -203,7 +262,7 @@ int ksync_sem_resize(struct ksync_object *obj, void *args)
 	u64 word;
 	int ret;
 
-	ret = sem_args(&q, obj, a, false);
+	ret = sem_args(&q, obj, a);
 	if (ret)
 		return ret;
 	ksync_wake_init(&wake);
@@ -214,7 +273,7 @@ int ksync_sem_resize(struct ksync_object *obj, void *args)
 		for (w = ksync_first(&q, KSYNC_WANT_EXCLUSIVE); w; w = next) {
 			next = ksync_next(&q, w);
 			if (w->count > a->count)
-				ksync_grant(&q, w, -EINVAL, &wake);
+				ksync_admit(&q, w, &wake);
 		}
 		sem_advance(&q, &wake);
 	}
@@ -259,6 +318,10 @@ const struct ksync_ops ksync_sem_ops = {
 	.mappable = true,
 	.init = sem_init_cell,
 	.advance = sem_advance,
+	.take = sem_take_for,
+	.untake = sem_untake,
+	.prepare = sem_prepare,
+	.settle = sem_settle,
 	.drop = sem_drop,
 	.status = sem_status,
 };

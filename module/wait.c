@@ -3,9 +3,8 @@
  * The only place that sleeps. models/common.pml has it step by step: an inline
  * of the model is the function of that name here, and so in the types' models.
  *
- * Lock order: a process's lock (owner.h), then one bucket's lock. Nothing is
- * taken inside a bucket's lock, but inside that of a condition the one of a
- * mutex that its waiters go to. Wake-ups happen outside it.
+ * Lock order: a process's lock (owner.h), then one bucket's lock; queue.c has
+ * what comes inside that. Wake-ups happen outside it.
  *
  * Nobody sleeps on what is free. Who waits queues itself and has the type's
  * advance function set the waiters flag and look at the word again, both with
@@ -24,159 +23,20 @@
 #include <linux/ktime.h>
 #include <linux/nsproxy.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/time_namespace.h>
 
+#include "many.h"
 #include "owner.h"
 #include "trace.h"
 #include "wait.h"
 
-static int ksync_cmp(u32 index, u32 want, u64 seq, const struct rb_node *node)
+/* At the end of the queue. Bucket locked. */
+static void ksync_place_new(struct ksync_queue *q, struct ksync_waiter *w)
 {
-	const struct ksync_waiter *w =
-		rb_entry(node, struct ksync_waiter, node);
-
-	if (index != w->index)
-		return index < w->index ? -1 : 1;
-	if (want != w->want)
-		return want < w->want ? -1 : 1;
-	if (seq != w->seq)
-		return seq < w->seq ? -1 : 1;
-	return 0;
-}
-
-/* The waiter of that kind that came first, NULL if there is none. */
-struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want)
-{
-	struct rb_node *node = q->bucket->waiters.rb_node, *best = NULL;
-	struct ksync_waiter *w;
-
-	lockdep_assert_held(&q->bucket->lock);
-	while (node) {
-		if (ksync_cmp(q->index, want, 0, node) <= 0) {
-			best = node;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	if (!best)
-		return NULL;
-	w = rb_entry(best, struct ksync_waiter, node);
-	return w->index == q->index && w->want == want ? w : NULL;
-}
-
-/* The one that came last. */
-struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want)
-{
-	struct rb_node *node = q->bucket->waiters.rb_node, *best = NULL;
-	struct ksync_waiter *w;
-
-	lockdep_assert_held(&q->bucket->lock);
-	while (node) {
-		if (ksync_cmp(q->index, want, U64_MAX, node) > 0) {
-			best = node;
-			node = node->rb_right;
-		} else {
-			node = node->rb_left;
-		}
-	}
-	if (!best)
-		return NULL;
-	w = rb_entry(best, struct ksync_waiter, node);
-	return w->index == q->index && w->want == want ? w : NULL;
-}
-
-/* The one of the same kind that came after @w, NULL if there is none. */
-struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w)
-{
-	struct rb_node *node = rb_next(&w->node);
-	struct ksync_waiter *next =
-		rb_entry_safe(node, struct ksync_waiter, node);
-
-	lockdep_assert_held(&q->bucket->lock);
-	if (!next || next->index != w->index || next->want != w->want)
-		return NULL;
-	return next;
-}
-
-u32 ksync_count_waiters(struct ksync_queue *q, enum ksync_want want)
-{
-	struct ksync_waiter *w;
-	u32 n = 0;
-
-	for (w = ksync_first(q, want); w; w = ksync_next(q, w))
-		n++;
-	return n;
-}
-
-void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w)
-{
-	struct rb_node **link = &q->bucket->waiters.rb_node, *parent = NULL;
-
-	lockdep_assert_held(&q->bucket->lock);
-	while (*link) {
-		parent = *link;
-		if (ksync_cmp(w->index, w->want, w->seq, parent) < 0)
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-	rb_link_node(&w->node, parent, link);
-	rb_insert_color(&w->node, &q->bucket->waiters);
-}
-
-void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w)
-{
-	lockdep_assert_held(&q->bucket->lock);
-	rb_erase(&w->node, &q->bucket->waiters);
-	RB_CLEAR_NODE(&w->node);
-}
-
-/* The waiter has what it waits for, or never will. Bucket locked. */
-void ksync_grant(struct ksync_queue *q, struct ksync_waiter *w, int result,
-		 struct ksync_wake *wake)
-{
-	ksync_dequeue(q, w);
-	w->granted = result;
-	w->next = NULL;
-	*wake->last = w;
-	wake->last = &w->next;
-}
-
-/* The waiter may try again. At most one such is on its way. Bucket locked. */
-void ksync_nudge(struct ksync_queue *q, struct ksync_waiter *w,
-		 struct ksync_wake *wake)
-{
-	lockdep_assert_held(&q->bucket->lock);
-	if (w->nudged || wake->nudge)
-		return;
-	WRITE_ONCE(w->nudged, true);
-	wake->nudge = get_task_struct(w->task);
-}
-
-/*
- * Publishes what was granted. The waiter is gone with the store to its result,
- * so everything needed is read before.
- */
-void ksync_wake_all(struct ksync_wake *wake)
-{
-	struct ksync_waiter *w, *next;
-	struct task_struct *task;
-
-	for (w = wake->first; w; w = next) {
-		next = w->next;
-		task = get_task_struct(w->task);
-		/* Pairs with the acquire in ksync_wait(). */
-		smp_store_release(&w->result, w->granted);
-		wake_up_process(task);
-		put_task_struct(task);
-		cond_resched();
-	}
-	if (wake->nudge) {
-		wake_up_process(wake->nudge);
-		put_task_struct(wake->nudge);
-	}
+	w->seq = ++q->bucket->seq;
+	w->since = ktime_get_ns();
+	if (q->obj->ops->join)
+		q->obj->ops->join(q, w);
 }
 
 /*
@@ -193,10 +53,7 @@ static void ksync_place_take(struct ksync_queue *q, struct ksync_waiter *w,
 		w->since = thread->place.since;
 		w->round = thread->place.round;
 	} else {
-		w->seq = ++q->bucket->seq;
-		w->since = ktime_get_ns();
-		if (q->obj->ops->join)
-			q->obj->ops->join(q, w);
+		ksync_place_new(q, w);
 	}
 	if (thread)
 		thread->place.object = 0;
@@ -236,29 +93,65 @@ static void ksync_place_keep(struct ksync_queue *q, struct ksync_waiter *w,
 	thread->place.round = w->round;
 }
 
-/* A deadline in the caller's time namespace, as the timers want it. */
-ktime_t ksync_deadline(u64 deadline)
+/* How far the caller's CLOCK_MONOTONIC is ahead of ours. */
+static ktime_t ksync_clock_offset(void)
 {
-	ktime_t t = min_t(u64, deadline, KTIME_MAX);
 #ifdef CONFIG_TIME_NS
 	struct timens_offsets *offsets = &current->nsproxy->time_ns->offsets;
 
-	t = ktime_sub(t, timespec64_to_ktime(offsets->monotonic));
+	return timespec64_to_ktime(offsets->monotonic);
+#else
+	return 0;
 #endif
-	return t;
 }
 
-/* Sleeps until there is a reason to look: 0, or why the wait should end. */
-int ksync_sleep(struct ksync_waiter *w, ktime_t *expires)
+/* The time as the caller's deadlines have it. */
+u64 ksync_now(void)
+{
+	return ktime_get_ns() + ksync_clock_offset();
+}
+
+/*
+ * A deadline in the caller's time namespace, as the timers want it; NULL for
+ * none. @when is where to keep it.
+ */
+ktime_t *ksync_expires(u64 deadline, ktime_t *when)
+{
+	if (deadline == KSYNC_DEADLINE_NONE)
+		return NULL;
+	*when = ktime_sub(min_t(u64, deadline, KTIME_MAX),
+			  ksync_clock_offset());
+	return when;
+}
+
+static bool ksync_published(struct ksync_waiter *w)
+{
+	/* Pairs with the release in ksync_wake_all(). */
+	return smp_load_acquire(&w->result) != KSYNC_PENDING;
+}
+
+/**
+ * ksync_sleep() - sleep until there is a reason to look
+ * @w: waits for what is wanted; of a group, any one
+ * @watch: waits for the cancel event; NULL without one
+ * @expires: NULL without a deadline
+ *
+ * Return: 0, or why the wait should end.
+ */
+int ksync_sleep(struct ksync_waiter *w, struct ksync_waiter *watch,
+		ktime_t *expires)
 {
 	int ret = 0;
 
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		/* Pairs with the release in ksync_wake_all(). */
-		if (smp_load_acquire(&w->result) != KSYNC_PENDING ||
-		    READ_ONCE(w->nudged))
+		if (w->any ? ksync_any_over(w->any) :
+			     ksync_published(w) || READ_ONCE(w->nudged))
 			break;
+		if (watch && ksync_published(watch)) {
+			ret = -ECANCELED;
+			break;
+		}
 		if (signal_pending(current)) {
 			ret = -ERESTARTNOINTR;
 			break;
@@ -276,26 +169,59 @@ int ksync_sleep(struct ksync_waiter *w, ktime_t *expires)
 /* Granted: the result is on its way, from someone who does not wait. */
 int ksync_wait_result(struct ksync_waiter *w)
 {
-	int result;
-
 	for (;;) {
 		set_current_state(TASK_UNINTERRUPTIBLE);
-		/* Pairs with the release in ksync_wake_all(). */
-		result = smp_load_acquire(&w->result);
-		if (result != KSYNC_PENDING)
+		if (ksync_published(w))
 			break;
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
-	return result;
+	return w->result;
+}
+
+/* Joins the queue; false if that was not necessary. */
+bool ksync_join(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	struct ksync_wake wake;
+	bool queued;
+
+	trace_ksync_wait(q->obj->id, q->index, w->want);
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	ksync_place_new(q, w);
+	ksync_enqueue(q, w);
+	q->obj->ops->advance(q, &wake);
+	queued = !RB_EMPTY_NODE(&w->node);
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+	return queued;
+}
+
+/* Leaves the queue; false for who was granted what it waited for. */
+bool ksync_leave(struct ksync_queue *q, struct ksync_waiter *w)
+{
+	struct ksync_wake wake;
+	bool queued;
+
+	ksync_wake_init(&wake);
+	ksync_queue_lock(q);
+	queued = !RB_EMPTY_NODE(&w->node);
+	if (queued) {
+		ksync_dequeue(q, w);
+		q->obj->ops->advance(q, &wake);
+	}
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+	trace_ksync_waited(q->obj->id, q->index, queued ? -ECANCELED : 0);
+	return queued;
 }
 
 /*
  * The rest of a wait, from when @w was queued and with the bucket locked, which
- * it is not any more on return. @expires is NULL for a wait without a deadline.
+ * it is not any more on return. @watch and @expires as in ksync_sleep().
  */
 int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
-		      ktime_t *expires)
+		      struct ksync_waiter *watch, ktime_t *expires)
 	__releases(&q->bucket->lock)
 {
 	struct ksync_wake wake;
@@ -310,7 +236,7 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 		ksync_queue_unlock(q);
 		ksync_wake_all(&wake);
 
-		ret = queued ? ksync_sleep(w, expires) : 0;
+		ret = queued ? ksync_sleep(w, watch, expires) : 0;
 
 		ksync_wake_init(&wake);
 		ksync_queue_lock(q);
@@ -327,44 +253,39 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 }
 
 /**
- * ksync_wait() - wait for a primitive
+ * ksync_wait_watched() - wait for a primitive
  * @q: the primitive
  * @w: index, want and what the type's advance function needs, filled in
  * @deadline: CLOCK_MONOTONIC in ns, KSYNC_DEADLINE_NONE for none
+ * @watch: waits for the event that cancels, NULL without one
  *
- * A grant that races with the deadline or a signal wins.
+ * A grant that races with the deadline, the event or a signal wins.
  *
- * Return: what advance granted with, -ETIMEDOUT, or -ERESTARTNOINTR. With the
- * last two nothing was acquired, and whoever could go on instead has been told.
+ * Return: what advance granted with, -ETIMEDOUT, -ECANCELED or
+ * -ERESTARTNOINTR. With the last three nothing was acquired, and whoever could
+ * go on instead has been told.
  */
-int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
+int ksync_wait_watched(struct ksync_queue *q, struct ksync_waiter *w,
+		       u64 deadline, struct ksync_waiter *watch)
 {
 	/* Without memory for a thread its place is lost by a signal. */
 	struct ksync_thread *thread = ksync_thread_get();
-	ktime_t when, *expires = NULL;
+	ktime_t when, *expires = ksync_expires(deadline, &when);
 	int ret;
 
-	if (deadline != KSYNC_DEADLINE_NONE) {
-		when = ksync_deadline(deadline);
-		expires = &when;
-		if (ktime_get() >= when) {
-			ksync_place_drop();
-			return -ETIMEDOUT;
-		}
+	if (expires && ktime_get() >= when) {
+		ksync_place_drop();
+		return -ETIMEDOUT;
 	}
 	if (IS_ERR(thread))
 		thread = NULL;
 
-	w->task = current;
-	w->index = q->index;
-	w->nudged = false;
-	w->result = KSYNC_PENDING;
-
+	ksync_waiter_init(q, w);
 	trace_ksync_wait(q->obj->id, q->index, w->want);
 	ksync_queue_lock(q);
 	ksync_place_take(q, w, thread);
 	ksync_enqueue(q, w);
-	ret = ksync_wait_queued(q, w, expires);
+	ret = ksync_wait_queued(q, w, watch, expires);
 	if (ret == -ERESTARTNOINTR)
 		ksync_place_keep(q, w, thread);
 	trace_ksync_waited(q->obj->id, q->index, ret);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Waiting: queues, grants, deadlines. wait.c is the only place that sleeps.
+ * Waiting: queues, grants, deadlines, cancelling. wait.c is the only place that
+ * sleeps.
  *
  *	          ksync_enqueue              ksync_grant
  *	  (new) ----------------> [queued] ----------------> [granted]
  *	                           |   ^ |                      |
  *	            ksync_nudge    |   | | deadline, signal      | result is
- *	            (try again) ---+---+ v                       v published
+ *	            (try again) ---+---+ v cancel event          v published
  *	                              (left)                  (returns)
  *
  * A waiter at a condition is moved to the queue of its mutex instead of being
@@ -30,26 +31,33 @@
 enum ksync_want {
 	KSYNC_WANT_EXCLUSIVE,
 	KSYNC_WANT_SHARED,
+	KSYNC_WANT_LINK,	/* event: tied to it, waits for nothing */
 };
 
 #define KSYNC_PENDING	1	/* waiter->result: not known yet */
 #define KSYNC_STARVING	(1 * NSEC_PER_MSEC)
 
+struct ksync_any;
+struct ksync_wake;
+
 /**
- * struct ksync_waiter - on the stack of a thread that waits
+ * struct ksync_waiter - on the stack of a thread that waits, or one without
  * @node: in the bucket's tree; empty when not queued. Bucket lock
  * @index: primitive; fixed while queued
  * @want: enum ksync_want; likewise
  * @seq: place in the order; likewise
  * @since: when it began to wait, CLOCK_MONOTONIC in ns; likewise
- * @task: who waits
+ * @task: who waits; NULL with @fire
  * @id: thread id that a grant puts into the word
  * @count: semaphore: permits wanted
- * @round: waitgroup: round that it waits for the end of
+ * @round: waitgroup: round that it waits for the end of; event: changes seen
  * @lost: waitgroup: members the round lost, set by the grant
  * @value: once: the result, likewise
  * @then: condition: the mutex's queue; NULL once it was moved there. Lock of the
  *        condition's bucket
+ * @again: the thread holds it already, and adds to that
+ * @any: the group of which one is enough; NULL without one
+ * @fire: instead of waking the task: called outside the bucket lock
  * @nudged: woken to try again. Set and cleared under the bucket lock
  * @granted: the outcome, from the grant to its publication; granter's
  * @next: in the granter's list, likewise
@@ -69,7 +77,10 @@ struct ksync_waiter {
 	u32 lost;
 	u64 value;
 	struct ksync_queue *then;
+	bool again;
 	bool nudged;
+	struct ksync_any *any;
+	void (*fire)(struct ksync_waiter *w, struct ksync_wake *wake);
 	int granted;
 	struct ksync_waiter *next;
 	int result;
@@ -89,28 +100,93 @@ static inline void ksync_wake_init(struct ksync_wake *wake)
 	wake->nudge = NULL;
 }
 
+/* Nobody to be woken to try: it must be given what is free. */
+static inline bool ksync_passive(const struct ksync_waiter *w)
+{
+	return w->any || w->fire;
+}
+
+/* Everything but its place in the queue. */
+static inline void ksync_waiter_init(struct ksync_queue *q,
+				     struct ksync_waiter *w)
+{
+	RB_CLEAR_NODE(&w->node);
+	w->task = current;
+	w->index = q->index;
+	w->nudged = false;
+	w->result = KSYNC_PENDING;
+}
+
+/* queue.c */
 struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want);
 struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want);
 struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w);
+void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);
+void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_grant(struct ksync_queue *q, struct ksync_waiter *w, int result,
+		 struct ksync_wake *wake);
+bool ksync_admit(struct ksync_queue *q, struct ksync_waiter *w,
 		 struct ksync_wake *wake);
 void ksync_nudge(struct ksync_queue *q, struct ksync_waiter *w,
 		 struct ksync_wake *wake);
 void ksync_wake_all(struct ksync_wake *wake);
 u32 ksync_count_waiters(struct ksync_queue *q, enum ksync_want want);
 
-int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline);
+/* wait.c */
+u64 ksync_now(void);
+ktime_t *ksync_expires(u64 deadline, ktime_t *when);
 bool ksync_place_round(struct ksync_queue *q, enum ksync_want want, u32 *round);
 void ksync_place_drop(void);
-
-/* The steps of a wait, for one that has more of them: see cond.c. */
-void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);
-void ksync_dequeue(struct ksync_queue *q, struct ksync_waiter *w);
-ktime_t ksync_deadline(u64 deadline);
-int ksync_sleep(struct ksync_waiter *w, ktime_t *expires);
-int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
-		      ktime_t *expires) __releases(&q->bucket->lock);
+int ksync_sleep(struct ksync_waiter *w, struct ksync_waiter *watch,
+		ktime_t *expires);
 int ksync_wait_result(struct ksync_waiter *w);
+int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
+		      struct ksync_waiter *watch, ktime_t *expires)
+	__releases(&q->bucket->lock);
+bool ksync_join(struct ksync_queue *q, struct ksync_waiter *w);
+bool ksync_leave(struct ksync_queue *q, struct ksync_waiter *w);
+int ksync_wait_watched(struct ksync_queue *q, struct ksync_waiter *w,
+		       u64 deadline, struct ksync_waiter *watch);
+
+/**
+ * struct ksync_limit - what ends a wait that gets nothing
+ * @deadline: CLOCK_MONOTONIC in ns, KSYNC_DEADLINE_NONE for none
+ * @cancel: the event that cancels; without an object there is none
+ */
+struct ksync_limit {
+	u64 deadline;
+	struct ksync_queue cancel;
+};
+
+/* cancel.c */
+int ksync_limit_cancel(struct ksync_limit *limit, u32 flags, s32 fd, u32 index);
+int ksync_watch(struct ksync_limit *limit, struct ksync_waiter *watch);
+void ksync_unwatch(struct ksync_limit *limit, struct ksync_waiter *watch);
+int ksync_wait_limit(struct ksync_queue *q, struct ksync_waiter *w,
+		     struct ksync_limit *limit);
+
+/* As given by who asks; the reference in it goes with ksync_limit_put(). */
+static inline int ksync_limit_get(struct ksync_limit *limit, u32 flags,
+				  u64 deadline, s32 fd, u32 index)
+{
+	limit->deadline = deadline;
+	limit->cancel.obj = NULL;
+	if (likely(!flags && !fd && !index))
+		return 0;
+	return ksync_limit_cancel(limit, flags, fd, index);
+}
+
+static inline void ksync_limit_put(struct ksync_limit *limit)
+{
+	if (unlikely(limit->cancel.obj))
+		ksync_object_put(limit->cancel.obj);
+}
+
+static inline int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w,
+			     u64 deadline)
+{
+	return ksync_wait_watched(q, w, deadline, NULL);
+}
 
 static inline void ksync_queue_lock(struct ksync_queue *q)
 {

@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 
 #include "commands.h"
+#include "many.h"
 #include "owner.h"
 #include "wg_word.h"
 #include "word.h"
@@ -33,18 +34,50 @@ static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
 	return word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
 }
 
-/* Everyone whose round is over goes; rounds are in the order of the queue. */
-static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
+/* The round that whoever comes now waits for: with no member, the last one. */
+static u32 waitgroup_current(u64 word)
+{
+	return wg_word_round(wg_word_count(word) ? word :
+			     word - KSYNC_WG_ROUND_ONE);
+}
+
+/* The round that the waiter joined: over? */
+static int waitgroup_take(struct ksync_queue *q, struct ksync_waiter *w,
+			  bool queued)
 {
 	u64 word = ksync_cell_read(q->cell);
+	u32 round = w->round;
+
+	if (w->again)
+		return w->lost ? -EOWNERDEAD : 0;
+	if (round == WAITGROUP_NO_ROUND)
+		round = waitgroup_current(word);
+	if (round == wg_word_round(word)) {
+		/* Others may come to the queue first, and for later rounds. */
+		if (!queued)
+			w->round = WAITGROUP_NO_ROUND;
+		return -EBUSY;
+	}
+	w->lost = waitgroup_lost(&q->cell->waitgroup, word, round);
+	return w->lost ? -EOWNERDEAD : 0;
+}
+
+/* It took nothing away. */
+static void waitgroup_untake(struct ksync_queue *q, struct ksync_waiter *w)
+{
+}
+
+/* Everyone whose round is over goes. Rounds are in the order of the queue. */
+static void waitgroup_advance(struct ksync_queue *q, struct ksync_wake *wake)
+{
 	struct ksync_waiter *w;
+	u64 word;
 
 	while ((w = ksync_first(q, KSYNC_WANT_SHARED)) &&
-	       w->round != wg_word_round(word)) {
-		w->lost = waitgroup_lost(&q->cell->waitgroup, word, w->round);
-		ksync_grant(q, w, w->lost ? -EOWNERDEAD : 0, wake);
-	}
-	ksync_update(q->cell, word, wg_word_waiters(&word, w));
+	       ksync_admit(q, w, wake))
+		;
+	ksync_update(q->cell, word,
+		     wg_word_waiters(&word, ksync_first(q, KSYNC_WANT_SHARED)));
 }
 
 /* A round begins: what is told of the last one moves over. Bucket locked. */
@@ -125,13 +158,6 @@ int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 	return ret;
 }
 
-/* The round that whoever comes now waits for: with no member, the last one. */
-static u32 waitgroup_current(u64 word)
-{
-	return wg_word_round(wg_word_count(word) ? word :
-			     word - KSYNC_WG_ROUND_ONE);
-}
-
 /*
  * With the queue locked, and not before: a round read earlier may be long over,
  * its losses forgotten, and later rounds ahead in the queue.
@@ -168,13 +194,15 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_SHARED };
 	struct ksync_waitgroup_wait_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	bool placed;
 	int ret;
 
-	if (a->flags || a->pad)
-		return -EINVAL;
-	ret = ksync_queue_init(&q, obj, a->index);
+	ret = a->pad ? -EINVAL : ksync_queue_init(&q, obj, a->index);
+	if (!ret)
+		ret = ksync_limit_get(&limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
 	if (ret)
 		return ret;
 	/* After a signal, of the round that it joined. */
@@ -185,12 +213,33 @@ int ksync_waitgroup_wait(struct ksync_object *obj, void *args)
 	if (placed && ret != -EAGAIN)
 		ksync_place_drop();
 	if (ret == -EAGAIN) {
-		ret = ksync_wait(&q, &w, a->deadline);
+		ret = ksync_wait_limit(&q, &w, &limit);
 		if (ksync_changed(ret))
 			atomic64_inc((atomic64_t *)&q.cell->waitgroup.waits);
 	}
+	ksync_limit_put(&limit);
 	a->lost = w.lost;
 	return ret;
+}
+
+/* With a count of zero there is nothing to wait for: it has it already. */
+static int waitgroup_prepare(struct ksync_request *r)
+{
+	int ret;
+
+	if (r->shared || r->w.count)
+		return -EINVAL;
+	r->w.want = KSYNC_WANT_SHARED;
+	r->w.round = WAITGROUP_NO_ROUND;
+	ret = waitgroup_over(&r->q, &r->w);
+	r->w.again = ret != -EAGAIN;
+	return 0;
+}
+
+static void waitgroup_settle(struct ksync_request *r, int ret)
+{
+	if (ksync_changed(ret) && r->waited)
+		atomic64_inc((atomic64_t *)&r->q.cell->waitgroup.waits);
 }
 
 static int waitgroup_tie(struct ksync_queue *q, struct ksync_process *process,
@@ -313,6 +362,10 @@ const struct ksync_ops ksync_waitgroup_ops = {
 	.mappable = true,
 	.join = waitgroup_join,
 	.advance = waitgroup_advance,
+	.take = waitgroup_take,
+	.untake = waitgroup_untake,
+	.prepare = waitgroup_prepare,
+	.settle = waitgroup_settle,
 	.drop = waitgroup_drop,
 	.status = waitgroup_status,
 };

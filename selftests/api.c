@@ -30,6 +30,7 @@ static uint32_t flags_of(const struct type_ops *t)
 	switch (t->type) {
 	case KSYNC_MUTEX: return KSYNC_GUARDED | KSYNC_RECURSIVE | KSYNC_FIFO;
 	case KSYNC_SEM: return KSYNC_GUARDED | KSYNC_TRACKED;
+	case KSYNC_EVENT: return KSYNC_GUARDED | KSYNC_AUTO_RESET;
 	default: return KSYNC_GUARDED;
 	}
 }
@@ -71,7 +72,8 @@ TEST_F(api, bad_input_counts)
 	bool max = sem || variant->t->type == KSYNC_BARRIER;
 	struct ksync_options o = { .value = 1 };
 
-	EXPECT_EQ(sem ? 0 : -EINVAL, create(variant->t, &o));
+	EXPECT_EQ(sem || variant->t->type == KSYNC_EVENT ? 0 : -EINVAL,
+		  create(variant->t, &o));
 	o = (struct ksync_options){ .max = 1 };
 	EXPECT_EQ(max ? 0 : -EINVAL, create(variant->t, &o));
 	o = (struct ksync_options){ .value = 2, .max = 1 };
@@ -254,7 +256,8 @@ TEST(strings)
 /* The kernel backend promises everything; each promise has its own bit. */
 TEST(guarantees)
 {
-	uint64_t all = (1ULL << 13) - 1;
+	uint64_t all = ((1ULL << 13) - 1) | KSYNC_G_CANCEL | KSYNC_G_MANY |
+		       KSYNC_G_POLL;
 
 	REQUIRE_BACKEND();
 	EXPECT_EQ(0, ksync_guarantees() & ~all);
@@ -273,10 +276,14 @@ TEST(constants)
 	EXPECT_EQ(2, KSYNC_RECURSIVE);
 	EXPECT_EQ(4, KSYNC_FIFO);
 	EXPECT_EQ(8, KSYNC_TRACKED);
+	EXPECT_EQ(16, KSYNC_AUTO_RESET);
+	EXPECT_EQ(6, KSYNC_TAKE_EVENT);
+	EXPECT_EQ(64, KSYNC_ITEMS_MAX);
 	EXPECT_EQ(1, KSYNC_MUTEX);
 	EXPECT_EQ(2, KSYNC_RWLOCK);
 	EXPECT_EQ(3, KSYNC_WAITGROUP);
 	EXPECT_EQ(4, KSYNC_SEM);
+	EXPECT_EQ(5, KSYNC_EVENT);
 	EXPECT_EQ(6, KSYNC_COND);
 	EXPECT_EQ(7, KSYNC_BARRIER);
 	EXPECT_EQ(8, KSYNC_ONCE);

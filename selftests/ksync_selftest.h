@@ -175,6 +175,12 @@ static inline const char *guarantee_name(uint64_t bits)
 	};
 	int bit = __builtin_ffsll(bits) - 1;
 
+	if (bits & KSYNC_G_CANCEL)
+		return "events that cancel waits";
+	if (bits & KSYNC_G_MANY)
+		return "to wait for several at once";
+	if (bits & KSYNC_G_POLL)
+		return "queued requests";
 	return bit >= 0 && bit < (int)ARRAY_SIZE(names) ? names[bit] : "this";
 }
 

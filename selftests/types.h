@@ -82,12 +82,13 @@ DEFINE_TYPE(mutex, KSYNC_MUTEX);
 DEFINE_TYPE(rwlock, KSYNC_RWLOCK);
 DEFINE_TYPE(waitgroup, KSYNC_WAITGROUP);
 DEFINE_TYPE(sem, KSYNC_SEM);
+DEFINE_TYPE(event, KSYNC_EVENT);
 DEFINE_TYPE(cond, KSYNC_COND);
 DEFINE_TYPE(barrier, KSYNC_BARRIER);
 DEFINE_TYPE(once, KSYNC_ONCE);
 
 static const struct type_ops * const all_types[] __maybe_unused = {
-	&mutex_ops, &rwlock_ops, &waitgroup_ops, &sem_ops,
+	&mutex_ops, &rwlock_ops, &waitgroup_ops, &sem_ops, &event_ops,
 	&cond_ops, &barrier_ops, &once_ops,
 };
 
@@ -97,6 +98,7 @@ static const struct type_ops * const all_types[] __maybe_unused = {
 	FIXTURE_VARIANT_ADD(fixture, rwlock) { .t = &rwlock_ops };	\
 	FIXTURE_VARIANT_ADD(fixture, waitgroup) { .t = &waitgroup_ops }; \
 	FIXTURE_VARIANT_ADD(fixture, sem) { .t = &sem_ops };		\
+	FIXTURE_VARIANT_ADD(fixture, event) { .t = &event_ops };		\
 	FIXTURE_VARIANT_ADD(fixture, cond) { .t = &cond_ops };		\
 	FIXTURE_VARIANT_ADD(fixture, barrier) { .t = &barrier_ops };	\
 	FIXTURE_VARIANT_ADD(fixture, once) { .t = &once_ops }

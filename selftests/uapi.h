@@ -57,6 +57,10 @@ union uapi_args {
 	struct ksync_cond_wait_args cond;
 	struct ksync_once_begin_args begin;
 	struct ksync_once_complete_args complete;
+	struct ksync_event_parent_args parent;
+	struct ksync_wait_args many;
+	struct ksync_request_args request;
+	struct ksync_claim_args claim;
 };
 
 struct call {
@@ -217,6 +221,93 @@ static inline struct call sem_resize(int fd, __u32 max)
 	return sem_call(fd, KSYNC_IOC_SEM_RESIZE, max, 0);
 }
 
+static inline struct call event_set(int fd)
+{
+	return basic_call(fd, KSYNC_IOC_EVENT_SET);
+}
+
+static inline struct call event_reset(int fd)
+{
+	return basic_call(fd, KSYNC_IOC_EVENT_RESET);
+}
+
+static inline struct call event_wait(int fd, __u64 deadline)
+{
+	return lock_call(fd, KSYNC_IOC_EVENT_WAIT, deadline);
+}
+
+static inline struct call event_set_parent(int fd, int parent, __u32 index)
+{
+	struct call c = basic_call(fd, KSYNC_IOC_EVENT_SET_PARENT);
+
+	c.arg.parent.fd = parent;
+	c.arg.parent.parent_index = index;
+	return c;
+}
+
+/* The same, but the event that @fd has at @index ends it. */
+static inline struct call unless(struct call c, int fd, __u32 index)
+{
+	switch (c.cmd) {
+	case KSYNC_IOC_SEM_ACQUIRE:
+		c.arg.sem.flags = KSYNC_WAIT_CANCEL;
+		c.arg.sem.cancel = fd;
+		c.arg.sem.cancel_index = index;
+		break;
+	case KSYNC_IOC_WAITGROUP_WAIT:
+		c.arg.wait.flags = KSYNC_WAIT_CANCEL;
+		c.arg.wait.cancel = fd;
+		c.arg.wait.cancel_index = index;
+		break;
+	case KSYNC_IOC_DEV_WAIT:
+		c.arg.many.flags |= KSYNC_WAIT_CANCEL;
+		c.arg.many.cancel = fd;
+		c.arg.many.cancel_index = index;
+		break;
+	default:
+		c.arg.lock.flags = KSYNC_WAIT_CANCEL;
+		c.arg.lock.cancel = fd;
+		c.arg.lock.cancel_index = index;
+	}
+	return c;
+}
+
+static inline struct call many_wait(int dev, struct ksync_wait_item *items,
+				    __u32 nr, __u32 flags, __u64 deadline)
+{
+	struct call c = basic_call(dev, KSYNC_IOC_DEV_WAIT);
+
+	c.arg.many.items = (unsigned long)items;
+	c.arg.many.nr = nr;
+	c.arg.many.flags = flags;
+	c.arg.many.deadline = deadline;
+	return c;
+}
+
+/* The permits are for semaphores, otherwise 0. */
+static inline struct call request(int fd, __u32 flags, __u32 count, __u64 keep)
+{
+	struct call c = basic_call(fd, KSYNC_IOC_OBJ_REQUEST);
+
+	c.arg.request.flags = flags;
+	c.arg.request.count = count;
+	c.arg.request.keep = keep;
+	return c;
+}
+
+static inline struct call claim(int fd)
+{
+	return basic_call(fd, KSYNC_IOC_OBJ_CLAIM);
+}
+
+static inline struct call withdraw(int fd)
+{
+	struct call c = claim(fd);
+
+	c.arg.claim.flags = KSYNC_CLAIM_WITHDRAW;
+	return c;
+}
+
 static inline struct call status_call(int fd)
 {
 	return basic_call(fd, KSYNC_IOC_OBJ_STATUS);
@@ -297,6 +388,16 @@ static inline int create_sem(int dev, __u32 flags, __u32 value, __u32 max)
 
 	c.arg.create.value = value;
 	c.arg.create.max = max;
+	ret = call_run(&c);
+	return ret ?: c.arg.create.fd;
+}
+
+static inline int create_event(int dev, __u32 flags, __u32 nr, __u32 value)
+{
+	struct call c = create_call(dev, KSYNC_TYPE_EVENT, flags, nr);
+	int ret;
+
+	c.arg.create.value = value;
 	ret = call_run(&c);
 	return ret ?: c.arg.create.fd;
 }

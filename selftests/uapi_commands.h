@@ -15,8 +15,8 @@
 
 /* Those of objects by the number of their type. */
 enum {
-	DEVICE_FD, MUTEX_FD, RWLOCK_FD, WAITGROUP_FD, SEM_FD,
-	COND_FD = KSYNC_TYPE_COND, BARRIER_FD, ONCE_FD, NR_FDS
+	DEVICE_FD, MUTEX_FD, RWLOCK_FD, WAITGROUP_FD, SEM_FD, EVENT_FD,
+	COND_FD, BARRIER_FD, ONCE_FD, NR_FDS
 };
 
 #define COND_MUTEX	7	/* that waits at conditions give up */
@@ -49,7 +49,11 @@ static const struct command {
 	{ COMMAND(OBJ_INFO), -1, .zero = { END } },
 	{ COMMAND(OBJ_STATUS), -1, .zero = { END } },
 	{ COMMAND(OBJ_WAKE), -1, .zero = { U32(ksync_index_args, flags), END } },
-#define LOCK_ZERO	{ U32(ksync_lock_args, flags), END }
+	{ COMMAND(DEV_WAIT), DEVICE_FD, 0, true,
+	  { U32(ksync_wait_args, pad), U32(ksync_wait_args, cancel),
+	    U32(ksync_wait_args, cancel_index), END } },
+#define LOCK_ZERO	{ U32(ksync_lock_args, cancel), \
+			  U32(ksync_lock_args, cancel_index), END }
 #define INDEX_ZERO	{ U32(ksync_index_args, flags), END }
 	{ COMMAND(MUTEX_LOCK), MUTEX_FD, 0, true, LOCK_ZERO },
 	{ COMMAND(MUTEX_TRYLOCK), MUTEX_FD, 0, true, INDEX_ZERO },
@@ -66,11 +70,15 @@ static const struct command {
 	{ COMMAND(RWLOCK_SLOT), RWLOCK_FD, .zero = { END } },
 	{ COMMAND(WAITGROUP_ADD), WAITGROUP_FD, 0, true, { END } },
 	{ COMMAND(WAITGROUP_WAIT), WAITGROUP_FD, -EOWNERDEAD, false,
-	  { U32(ksync_waitgroup_wait_args, flags),
-	    U32(ksync_waitgroup_wait_args, pad), END } },
+	  { U32(ksync_waitgroup_wait_args, pad),
+	    U32(ksync_waitgroup_wait_args, cancel),
+	    U32(ksync_waitgroup_wait_args, cancel_index), END } },
 	{ COMMAND(WAITGROUP_BIND), WAITGROUP_FD, 0, false, { END } },
-#define SEM_ZERO	U32(ksync_sem_args, flags), U32(ksync_sem_args, pad)
-#define DEADLINE_ZERO	U64(ksync_sem_args, deadline)
+#define SEM_ZERO	U32(ksync_sem_args, pad), \
+			U32(ksync_sem_args, cancel), \
+			U32(ksync_sem_args, cancel_index)
+#define DEADLINE_ZERO	U32(ksync_sem_args, flags), \
+			U64(ksync_sem_args, deadline)
 	{ COMMAND(SEM_ACQUIRE), SEM_FD, 0, true, { SEM_ZERO, END } },
 	{ COMMAND(SEM_TRYACQUIRE), SEM_FD, 0, true,
 	  { SEM_ZERO, DEADLINE_ZERO, END } },
@@ -78,11 +86,22 @@ static const struct command {
 	  { SEM_ZERO, DEADLINE_ZERO, END } },
 	{ COMMAND(SEM_RESIZE), SEM_FD, 0, true,
 	  { SEM_ZERO, DEADLINE_ZERO, END } },
+	{ COMMAND(OBJ_REQUEST), SEM_FD, 0, true,
+	  { U32(ksync_request_args, pad), END } },
+	{ COMMAND(OBJ_CLAIM), SEM_FD, 0, true, { END } },
+	{ COMMAND(EVENT_SET), EVENT_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(EVENT_RESET), EVENT_FD, 0, true, INDEX_ZERO },
+	{ COMMAND(EVENT_WAIT), EVENT_FD, 0, false, LOCK_ZERO },
+	{ COMMAND(EVENT_SET_PARENT), EVENT_FD, 0, false,
+	  { U32(ksync_event_parent_args, flags),
+	    U32(ksync_event_parent_args, parent_index), END } },
 	{ COMMAND(COND_WAIT), COND_FD, -ETIMEDOUT, true,
 	  { U32(ksync_cond_wait_args, flags), END } },
 	{ COMMAND(COND_SIGNAL), COND_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(COND_BROADCAST), COND_FD, 0, true, INDEX_ZERO },
-	{ COMMAND(BARRIER_WAIT), BARRIER_FD, 1, true, LOCK_ZERO },
+	{ COMMAND(BARRIER_WAIT), BARRIER_FD, 1, true,
+	  { U32(ksync_lock_args, flags), U32(ksync_lock_args, cancel),
+	    U32(ksync_lock_args, cancel_index), END } },
 	{ COMMAND(BARRIER_JOIN), BARRIER_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(BARRIER_LEAVE), BARRIER_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(BARRIER_RESET), BARRIER_FD, 0, true, INDEX_ZERO },
@@ -97,6 +116,32 @@ static const struct command {
 #define FOR_EACH(k)							\
 	for (k = commands; k < commands + ARRAY_SIZE(commands); k++)
 
+static inline bool for_any_object(const struct command *k)
+{
+	return _IOC_NR(k->cmd) >= _IOC_NR(KSYNC_IOC_OBJ_INFO) &&
+	       _IOC_NR(k->cmd) <= _IOC_NR(KSYNC_IOC_OBJ_WAKE);
+}
+
+/* The size of its argument as first published. */
+static inline unsigned int size_min(const struct command *k)
+{
+	switch (k->cmd) {
+	case KSYNC_IOC_MUTEX_LOCK:
+	case KSYNC_IOC_RWLOCK_RDLOCK:
+	case KSYNC_IOC_RWLOCK_WRLOCK:
+	case KSYNC_IOC_BARRIER_WAIT:
+		return KSYNC_LOCK_ARGS_SIZE_1;
+	case KSYNC_IOC_WAITGROUP_WAIT:
+		return KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1;
+	case KSYNC_IOC_SEM_ACQUIRE:
+	case KSYNC_IOC_SEM_TRYACQUIRE:
+	case KSYNC_IOC_SEM_RELEASE:
+	case KSYNC_IOC_SEM_RESIZE:
+		return KSYNC_SEM_ARGS_SIZE_1;
+	}
+	return _IOC_SIZE(k->cmd);
+}
+
 /* The primitive that is the command's own in tests of malformed input. */
 static inline __u32 index_of(const struct command *k)
 {
@@ -105,6 +150,9 @@ static inline __u32 index_of(const struct command *k)
 
 /* The descriptor that waits at conditions name. */
 static int mutex_of_waits __attribute__((unused)) = -1;
+
+/* What the command that waits for several is given: one that is to be had. */
+static struct ksync_wait_item several[1];
 
 /* An argument with which the command would do something. */
 static inline union uapi_args well_formed(const struct command *k, int pidfd)
@@ -127,6 +175,15 @@ static inline union uapi_args well_formed(const struct command *k, int pidfd)
 		break;
 	case KSYNC_IOC_DEV_LIST:
 		a.query.cursor = 0;
+		break;
+	case KSYNC_IOC_DEV_WAIT:
+		a = many_wait(0, several, 1, 0, LONG_AGO).arg;
+		break;
+	case KSYNC_IOC_OBJ_REQUEST:
+		a.request.count = 1;
+		break;
+	case KSYNC_IOC_EVENT_SET_PARENT:
+		a.parent.fd = KSYNC_NO_FD;
 		break;
 	case KSYNC_IOC_MUTEX_LOCK:
 	case KSYNC_IOC_RWLOCK_RDLOCK:

@@ -128,7 +128,10 @@ TEST_F(device, refuses_impossible_sizes)
 						       sizes[j]));
 }
 
-/* What means something for semaphores only is zero for the others. */
+/*
+ * What means something for semaphores only is zero for the others. Events are
+ * set at first or not.
+ */
 TEST_F(device, refuses_values_of_another_type)
 {
 	struct kind k;
@@ -143,7 +146,7 @@ TEST_F(device, refuses_values_of_another_type)
 		k.max = 1;
 		EXPECT_EQ(-EINVAL, create_kind(self->dev, &k, 0, 1));
 		c = create_call(self->dev, k.type, 0, 1);
-		c.arg.create.value = 1;
+		c.arg.create.value = k.type == KSYNC_TYPE_EVENT ? 2 : 1;
 		EXPECT_EQ(-EINVAL, call_run(&c));
 		c = create_call(self->dev, k.type, 0, 1);
 		c.arg.create.max = 1;

@@ -19,6 +19,7 @@ struct site {
 	int fd;
 	int pidfd;
 	char name[64];
+	struct ksync_wait_item *items;	/* where the peer finds them as well */
 };
 
 static int fdinfo;		/* of a peer */
@@ -201,6 +202,19 @@ CALL(complete, basic_call(s->fd, KSYNC_IOC_ONCE_COMPLETE))
 CALL(abandon, basic_call(s->fd, KSYNC_IOC_ONCE_ABANDON))
 CALL(undo_it, basic_call(s->fd, KSYNC_IOC_ONCE_RESET))
 #endif
+CALL(request_one, request(s->fd, 0, 0, KSYNC_KEEP_MAX))
+CALL(withdraw_one, withdraw(s->fd))
+CALL(tie, at(1, event_set_parent(s->fd, s->fd, 0)))
+CALL(untie, at(1, event_set_parent(s->fd, KSYNC_NO_FD, 0)))
+
+static struct call many(const struct site *s, __u32 flags)
+{
+	s->items[0] = (struct ksync_wait_item){ .fd = s->fd };
+	return many_wait(s->dev, s->items, 1, flags, NEVER);
+}
+
+CALL(wait_any, many(s, 0))
+CALL(wait_all, many(s, KSYNC_WAIT_ALL))
 
 FIXTURE(chain)
 {
@@ -252,6 +266,7 @@ FIXTURE_VARIANT_ADD(chain, chain_name)					\
 #define WAITGROUP	.type = KSYNC_TYPE_WAITGROUP
 #define SEM		.type = KSYNC_TYPE_SEM
 #define TRACKED		SEM, .flags = KSYNC_F_TRACKED
+#define EVENT		.type = KSYNC_TYPE_EVENT, .nr = 2
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -347,6 +362,14 @@ FAILING(once_complete, complete, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_abandon, abandon, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_reset, undo_it, ONCE, .prepare = complete_once, .lasting = true);
 #endif
+FAILING(any, wait_any, .undo = unlock, .at_least = 3);
+FAILING(any_waits, wait_any, .undo = unlock, .hold = lock,
+	.let_go = unlock, .at_least = 3);
+FAILING(all, wait_all, .undo = unlock, .at_least = 3);
+FAILING(all_waits, wait_all, .undo = unlock, .hold = lock,
+	.let_go = unlock, .at_least = 3);
+FAILING(request, request_one, .undo = withdraw_one, .at_least = 3);
+FAILING(event_set_parent, tie, EVENT, .undo = untie, .at_least = 2);
 
 #pragma GCC diagnostic pop
 

@@ -74,6 +74,7 @@ FIXTURE_SETUP(chain)
 	shared = shared_page();
 	ASSERT_NE(NULL, shared);
 	self->site.dev = device_open();
+	self->site.items = (void *)((char *)shared + 2048);
 	ASSERT_LE(0, self->site.dev);
 	snprintf(self->site.name, sizeof(self->site.name), "uapi-fail-%d",
 		 getpid());

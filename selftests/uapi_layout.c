@@ -23,6 +23,7 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_lock_cell, 64),
 	SIZE(struct ksync_waitgroup_cell, 64),
 	SIZE(struct ksync_sem_cell, 64),
+	SIZE(struct ksync_event_cell, 64),
 	SIZE(struct ksync_cond_cell, 64),
 	SIZE(struct ksync_barrier_cell, 64),
 	SIZE(struct ksync_once_cell, 64),
@@ -34,10 +35,10 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_primitive_status, 80),
 	SIZE(struct ksync_query_args, 256),
 	SIZE(struct ksync_index_args, 8),
-	SIZE(struct ksync_lock_args, 16),
-	SIZE(struct ksync_sem_args, 24),
+	SIZE(struct ksync_lock_args, 24),
+	SIZE(struct ksync_sem_args, 32),
 	SIZE(struct ksync_waitgroup_add_args, 8),
-	SIZE(struct ksync_waitgroup_wait_args, 24),
+	SIZE(struct ksync_waitgroup_wait_args, 32),
 	SIZE(struct ksync_waitgroup_bind_args, 8),
 	SIZE(struct ksync_thread_args, 8),
 	SIZE(struct ksync_slot_args, 4),
@@ -47,6 +48,11 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_cond_wait_args, 24),
 	SIZE(struct ksync_once_begin_args, 24),
 	SIZE(struct ksync_once_complete_args, 16),
+	SIZE(struct ksync_event_parent_args, 16),
+	SIZE(struct ksync_request_args, 24),
+	SIZE(struct ksync_claim_args, 8),
+	SIZE(struct ksync_wait_item, 24),
+	SIZE(struct ksync_wait_args, 40),
 };
 
 static const struct field offsets_table[] = {
@@ -126,11 +132,15 @@ static const struct field offsets_table[] = {
 	OFFSET(ksync_lock_args, index, 0),
 	OFFSET(ksync_lock_args, flags, 4),
 	OFFSET(ksync_lock_args, deadline, 8),
+	OFFSET(ksync_lock_args, cancel, 16),
+	OFFSET(ksync_lock_args, cancel_index, 20),
 	OFFSET(ksync_sem_args, index, 0),
 	OFFSET(ksync_sem_args, flags, 4),
 	OFFSET(ksync_sem_args, count, 8),
 	OFFSET(ksync_sem_args, pad, 12),
 	OFFSET(ksync_sem_args, deadline, 16),
+	OFFSET(ksync_sem_args, cancel, 24),
+	OFFSET(ksync_sem_args, cancel_index, 28),
 	OFFSET(ksync_waitgroup_add_args, index, 0),
 	OFFSET(ksync_waitgroup_add_args, delta, 4),
 	OFFSET(ksync_waitgroup_wait_args, index, 0),
@@ -138,6 +148,35 @@ static const struct field offsets_table[] = {
 	OFFSET(ksync_waitgroup_wait_args, deadline, 8),
 	OFFSET(ksync_waitgroup_wait_args, lost, 16),
 	OFFSET(ksync_waitgroup_wait_args, pad, 20),
+	OFFSET(ksync_waitgroup_wait_args, cancel, 24),
+	OFFSET(ksync_waitgroup_wait_args, cancel_index, 28),
+	OFFSET(ksync_event_cell, state, 0),
+	OFFSET(ksync_event_cell, waits, 8),
+	OFFSET(ksync_event_parent_args, index, 0),
+	OFFSET(ksync_event_parent_args, flags, 4),
+	OFFSET(ksync_event_parent_args, fd, 8),
+	OFFSET(ksync_event_parent_args, parent_index, 12),
+	OFFSET(ksync_request_args, index, 0),
+	OFFSET(ksync_request_args, flags, 4),
+	OFFSET(ksync_request_args, count, 8),
+	OFFSET(ksync_request_args, pad, 12),
+	OFFSET(ksync_request_args, keep, 16),
+	OFFSET(ksync_claim_args, index, 0),
+	OFFSET(ksync_claim_args, flags, 4),
+	OFFSET(ksync_wait_item, fd, 0),
+	OFFSET(ksync_wait_item, index, 4),
+	OFFSET(ksync_wait_item, flags, 8),
+	OFFSET(ksync_wait_item, count, 12),
+	OFFSET(ksync_wait_item, result, 16),
+	OFFSET(ksync_wait_item, lost, 20),
+	OFFSET(ksync_wait_args, items, 0),
+	OFFSET(ksync_wait_args, nr, 8),
+	OFFSET(ksync_wait_args, flags, 12),
+	OFFSET(ksync_wait_args, deadline, 16),
+	OFFSET(ksync_wait_args, cancel, 24),
+	OFFSET(ksync_wait_args, cancel_index, 28),
+	OFFSET(ksync_wait_args, index, 32),
+	OFFSET(ksync_wait_args, pad, 36),
 	OFFSET(ksync_waitgroup_bind_args, index, 0),
 	OFFSET(ksync_waitgroup_bind_args, pidfd, 4),
 	OFFSET(ksync_thread_args, id, 0),
@@ -192,17 +231,20 @@ static const struct field commands_table[] = {
 	COMMAND(KSYNC_IOC_DEV_UNLINK, 0x4080d703),
 	COMMAND(KSYNC_IOC_DEV_QUERY, 0xc100d704),
 	COMMAND(KSYNC_IOC_DEV_LIST, 0xc100d705),
+	COMMAND(KSYNC_IOC_DEV_WAIT, 0xc028d706),
 	COMMAND(KSYNC_IOC_DEV_THREAD, 0x8008d709),
 	COMMAND(KSYNC_IOC_OBJ_INFO, 0x80a8d710),
 	COMMAND(KSYNC_IOC_OBJ_STATUS, 0xc050d711),
+	COMMAND(KSYNC_IOC_OBJ_REQUEST, 0x4018d712),
+	COMMAND(KSYNC_IOC_OBJ_CLAIM, 0x4008d713),
 	COMMAND(KSYNC_IOC_OBJ_WAKE, 0x4008d714),
-	COMMAND(KSYNC_IOC_MUTEX_LOCK, 0x4010d720),
+	COMMAND(KSYNC_IOC_MUTEX_LOCK, 0x4018d720),
 	COMMAND(KSYNC_IOC_MUTEX_TRYLOCK, 0x4008d721),
 	COMMAND(KSYNC_IOC_MUTEX_UNLOCK, 0x4008d722),
 	COMMAND(KSYNC_IOC_MUTEX_CONSISTENT, 0x4008d723),
-	COMMAND(KSYNC_IOC_RWLOCK_RDLOCK, 0x4010d730),
+	COMMAND(KSYNC_IOC_RWLOCK_RDLOCK, 0x4018d730),
 	COMMAND(KSYNC_IOC_RWLOCK_TRYRDLOCK, 0x4008d731),
-	COMMAND(KSYNC_IOC_RWLOCK_WRLOCK, 0x4010d732),
+	COMMAND(KSYNC_IOC_RWLOCK_WRLOCK, 0x4018d732),
 	COMMAND(KSYNC_IOC_RWLOCK_TRYWRLOCK, 0x4008d733),
 	COMMAND(KSYNC_IOC_RWLOCK_UNLOCK, 0x4008d734),
 	COMMAND(KSYNC_IOC_RWLOCK_DOWNGRADE, 0x4008d735),
@@ -210,16 +252,20 @@ static const struct field commands_table[] = {
 	COMMAND(KSYNC_IOC_RWLOCK_CONSISTENT, 0x4008d737),
 	COMMAND(KSYNC_IOC_RWLOCK_SLOT, 0x8004d738),
 	COMMAND(KSYNC_IOC_WAITGROUP_ADD, 0x4008d740),
-	COMMAND(KSYNC_IOC_WAITGROUP_WAIT, 0xc018d741),
+	COMMAND(KSYNC_IOC_WAITGROUP_WAIT, 0xc020d741),
 	COMMAND(KSYNC_IOC_WAITGROUP_BIND, 0x4008d742),
-	COMMAND(KSYNC_IOC_SEM_ACQUIRE, 0x4018d750),
-	COMMAND(KSYNC_IOC_SEM_TRYACQUIRE, 0x4018d751),
-	COMMAND(KSYNC_IOC_SEM_RELEASE, 0x4018d752),
-	COMMAND(KSYNC_IOC_SEM_RESIZE, 0x4018d753),
+	COMMAND(KSYNC_IOC_SEM_ACQUIRE, 0x4020d750),
+	COMMAND(KSYNC_IOC_SEM_TRYACQUIRE, 0x4020d751),
+	COMMAND(KSYNC_IOC_SEM_RELEASE, 0x4020d752),
+	COMMAND(KSYNC_IOC_SEM_RESIZE, 0x4020d753),
+	COMMAND(KSYNC_IOC_EVENT_SET, 0x4008d760),
+	COMMAND(KSYNC_IOC_EVENT_RESET, 0x4008d761),
+	COMMAND(KSYNC_IOC_EVENT_WAIT, 0x4018d762),
+	COMMAND(KSYNC_IOC_EVENT_SET_PARENT, 0x4010d763),
 	COMMAND(KSYNC_IOC_COND_WAIT, 0x4018d770),
 	COMMAND(KSYNC_IOC_COND_SIGNAL, 0x4008d771),
 	COMMAND(KSYNC_IOC_COND_BROADCAST, 0x4008d772),
-	COMMAND(KSYNC_IOC_BARRIER_WAIT, 0x4010d780),
+	COMMAND(KSYNC_IOC_BARRIER_WAIT, 0x4018d780),
 	COMMAND(KSYNC_IOC_BARRIER_JOIN, 0x4008d781),
 	COMMAND(KSYNC_IOC_BARRIER_LEAVE, 0x4008d782),
 	COMMAND(KSYNC_IOC_BARRIER_RESET, 0x4008d783),
@@ -236,6 +282,8 @@ static_assert(offsetof(struct ksync_waitgroup_cell, count) +
 	      offsetof(struct ksync_waitgroup_cell, round) == 4, "halves");
 static_assert(offsetof(struct ksync_sem_cell, value) +
 	      offsetof(struct ksync_sem_cell, max) == 4, "halves");
+static_assert(offsetof(struct ksync_event_cell, set) +
+	      offsetof(struct ksync_event_cell, changes) == 4, "halves");
 
 /* No bit of a state word has two meanings, and none is left over. */
 static_assert((KSYNC_LOCK_ID ^ KSYNC_LOCK_LOST ^ KSYNC_LOCK_DEAD ^
@@ -256,6 +304,8 @@ static_assert(KSYNC_BARRIER_ROUND_ONE ==
 	      (KSYNC_BARRIER_ROUND & -KSYNC_BARRIER_ROUND), "one round");
 static_assert(KSYNC_ONCE_RUN == (KSYNC_ONCE_RUNS & -KSYNC_ONCE_RUNS),
 	      "one run");
+static_assert((KSYNC_EVENT_SET ^ KSYNC_EVENT_WAITERS ^ KSYNC_EVENT_CHANGES) ==
+	      ~0x7ffffffeULL, "event bits");
 static_assert(KSYNC_LOCK_READER == (KSYNC_LOCK_READERS & -KSYNC_LOCK_READERS),
 	      "one reader");
 static_assert(KSYNC_WG_ROUND_ONE == (KSYNC_WG_ROUND & -KSYNC_WG_ROUND),
@@ -327,6 +377,7 @@ TEST(constants)
 	EXPECT_EQ(2, KSYNC_TYPE_RWLOCK);
 	EXPECT_EQ(3, KSYNC_TYPE_WAITGROUP);
 	EXPECT_EQ(4, KSYNC_TYPE_SEM);
+	EXPECT_EQ(5, KSYNC_TYPE_EVENT);
 	EXPECT_EQ(6, KSYNC_TYPE_COND);
 	EXPECT_EQ(7, KSYNC_TYPE_BARRIER);
 	EXPECT_EQ(8, KSYNC_TYPE_ONCE);
@@ -334,6 +385,13 @@ TEST(constants)
 	EXPECT_EQ(2, KSYNC_F_RECURSIVE);
 	EXPECT_EQ(4, KSYNC_F_FIFO);
 	EXPECT_EQ(8, KSYNC_F_TRACKED);
+	EXPECT_EQ(16, KSYNC_F_AUTO_RESET);
+	EXPECT_EQ(2, KSYNC_WAIT_CANCEL);
+	EXPECT_EQ(4, KSYNC_WAIT_ALL);
+	EXPECT_EQ(1, KSYNC_ITEM_SHARED);
+	EXPECT_EQ(16, KSYNC_LOCK_ARGS_SIZE_1);
+	EXPECT_EQ(24, KSYNC_SEM_ARGS_SIZE_1);
+	EXPECT_EQ(24, KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1);
 	EXPECT_EQ(1, KSYNC_OPEN_CREATE);
 	EXPECT_EQ(2, KSYNC_OPEN_EXCL);
 	EXPECT_EQ(1, KSYNC_STATUS_DEAD);

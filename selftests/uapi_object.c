@@ -51,6 +51,13 @@ FIXTURE_VARIANT_ADD(object, semaphore)
 	.word = "semaphore",
 };
 
+FIXTURE_VARIANT_ADD(object, event)
+{
+	.type = KSYNC_TYPE_EVENT,
+	.flags = KSYNC_F_AUTO_RESET,
+	.word = "event",
+};
+
 FIXTURE_VARIANT_ADD(object, cond)
 {
 	.type = KSYNC_TYPE_COND,
@@ -102,6 +109,8 @@ static int use(int fd, __u32 type, __u32 index)
 		return me(at(index, waitgroup_add(fd, 1)));
 	case KSYNC_TYPE_SEM:
 		return me(at(index, sem_acquire(fd, 5, NEVER)));
+	case KSYNC_TYPE_EVENT:
+		return me(at(index, event_set(fd)));
 	case KSYNC_TYPE_COND:
 		return me(at(index, cond_signal(fd)));
 	case KSYNC_TYPE_ONCE:

@@ -342,9 +342,6 @@ TEST(deadlines)
 		w.deadline = NULL;
 		EXPECT_EQ(0, wait_each(h, which, &w));
 		EXPECT_EQ(0, undo_each(h, which));
-		w.cancel = (struct ksync_event *)&w;
-		EXPECT_EQ(-EOPNOTSUPP, wait_each(h, which, &w));
-		w.cancel = NULL;
 	}
 	ASSERT_EQ(0, actor_begin(&keeper, ACTOR_PROCESS));
 	ASSERT_EQ(0, actor_do(&keeper, shut_all, h, 0));

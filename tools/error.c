@@ -59,6 +59,8 @@ const char *type_name(uint32_t type)
 		return "waitgroup";
 	case KSYNC_SEM:
 		return "semaphore";
+	case KSYNC_EVENT:
+		return "event";
 	case KSYNC_COND:
 		return "cond";
 	case KSYNC_BARRIER:

@@ -14,6 +14,7 @@
 #define R	(1U << KSYNC_RWLOCK)
 #define W	(1U << KSYNC_WAITGROUP)
 #define S	(1U << KSYNC_SEM)
+#define E	(1U << KSYNC_EVENT)
 #define C	(1U << KSYNC_COND)
 #define B	(1U << KSYNC_BARRIER)
 #define O	(1U << KSYNC_ONCE)
@@ -35,15 +36,18 @@ static const struct field fields[] = {
 	FIELD(W,	 "members",	    NULL,		value),
 	FIELD(S,	 "free",	    NULL,		value),
 	FIELD(S,	 "max",		    NULL,		max),
+	FIELD(E,	 "set",		    NULL,		value),
 	FIELD(B,	 "arrived",	    NULL,		value),
 	FIELD(B,	 "parties",	    NULL,		max),
 	FIELD(B,	 "members",	    "members",		readers),
-	FIELD(M | S | O, "waiters",	    "waiters",		waiters),
+	FIELD(M | S | O | E, "waiters",	    "waiters",		waiters),
 	FIELD(R,	 "waiting_writers", "waiting writers",	waiters),
 	FIELD(R,	 "waiting_readers", "waiting readers",	waiters_shared),
 	FIELD(W | C | B, "waiters",	    "waiters",		waiters_shared),
+	FIELD(E,	 "waiters_shared",  "of all at once",	waiters_shared),
 	FIELD(M | R,	 "token",	    "token",		token),
 	FIELD(W | B,	 "round",	    "round",		token),
+	FIELD(E,	 "changes",	    "changes",		token),
 	FIELD(C,	 "signals",	    "signals",		token),
 	FIELD(O,	 "runs",	    "runs",		token),
 	FIELD(C | B,	 "waits",	    "waits",		acquisitions),
@@ -73,6 +77,7 @@ static const struct flag object_flags[] = {
 	{ KSYNC_RECURSIVE, M, "recursive" },
 	{ KSYNC_FIFO, M, "fifo" },
 	{ KSYNC_TRACKED, S, "tracked" },
+	{ KSYNC_AUTO_RESET, E, "auto_reset" },
 };
 
 static const struct flag state_flags[] = {
@@ -244,6 +249,9 @@ void summarize_state(char *buf, size_t size, const struct ksync_info *info,
 		break;
 	case KSYNC_SEM:
 		snprintf(buf, size, "%u of %u free", st->value, st->max);
+		break;
+	case KSYNC_EVENT:
+		snprintf(buf, size, "%sset", st->value ? "" : "not ");
 		break;
 	case KSYNC_COND:
 		plural(buf, size, st->waiters_shared, "waiter", "");

@@ -36,6 +36,10 @@ static const struct guarantee {
 	  "nothing stays behind, not even after a crash of all" },
 	{ KSYNC_G_COND_MOVES, "cond_moves",
 	  "a broadcast wakes its waiters one after the other" },
+	{ KSYNC_G_CANCEL, "cancel",
+	  "events cancel waits, and may have parents" },
+	{ KSYNC_G_MANY, "many", "waits for one of several, or for all" },
+	{ KSYNC_G_POLL, "poll", "requests that are queued, and polled for" },
 };
 
 static void help(void)

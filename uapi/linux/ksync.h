@@ -22,6 +22,7 @@
  *   EALREADY        once: it is done; the result comes with it
  *   EPIPE           barrier: broken, a party will not come
  *   ETIMEDOUT       the deadline passed; nothing was acquired, nothing lost
+ *   ECANCELED       the cancel event was set; likewise
  *   EOWNERDEAD      acquired, but a previous exclusive holder died holding it
  *                   (wait group: the round ended, and members of it died)
  *   ENOTRECOVERABLE a dead holder's state was given up on
@@ -45,6 +46,7 @@
 
 #include <linux/ioctl.h>
 #include <linux/ksync_cell.h>
+#include <linux/ksync_wait.h>
 #include <linux/types.h>
 
 #define KSYNC_ABI_VERSION	1
@@ -61,6 +63,7 @@
  * @KSYNC_TYPE_RWLOCK: many readers or one writer, owned by threads
  * @KSYNC_TYPE_WAITGROUP: a count of members and the wait for it to reach zero
  * @KSYNC_TYPE_SEM: a weighted semaphore, first come first served
+ * @KSYNC_TYPE_EVENT: set or not, and the wait for it to be set
  * @KSYNC_TYPE_COND: a condition variable, to wait at with a mutex
  * @KSYNC_TYPE_BARRIER: where a number of parties wait for each other
  * @KSYNC_TYPE_ONCE: what is to be run by one thread, to its end, with a result
@@ -70,6 +73,7 @@ enum ksync_primitive_type {
 	KSYNC_TYPE_RWLOCK	= 2,
 	KSYNC_TYPE_WAITGROUP	= 3,
 	KSYNC_TYPE_SEM		= 4,
+	KSYNC_TYPE_EVENT	= 5,
 	KSYNC_TYPE_COND		= 6,
 	KSYNC_TYPE_BARRIER	= 7,
 	KSYNC_TYPE_ONCE		= 8,
@@ -82,18 +86,21 @@ enum ksync_primitive_type {
  * RECURSIVE  mutex: the holder may lock again; as many unlocks give it back
  * FIFO       mutex: always handed over in order, no barging
  * TRACKED    semaphore: permits belong to the process that took them
+ * AUTO_RESET event: one wait takes it, and it is not set any more
  */
 #define KSYNC_F_GUARDED		(1U << 0)
 #define KSYNC_F_RECURSIVE	(1U << 1)
 #define KSYNC_F_FIFO		(1U << 2)
 #define KSYNC_F_TRACKED		(1U << 3)
+#define KSYNC_F_AUTO_RESET	(1U << 4)
 
 /**
  * struct ksync_create_args - KSYNC_IOC_DEV_CREATE: an object without a name
  * @type: in: enum ksync_primitive_type
  * @flags: in: KSYNC_F_*
  * @nr: in: primitives, 1 to KSYNC_NR_MAX
- * @value: in: semaphore: free permits at first; otherwise 0
+ * @value: in: semaphore: free permits at first; event: 1 if it is set at
+ *         first; otherwise 0
  * @max: in: semaphore: maximum, barrier: parties, 1 to KSYNC_COUNT_MAX;
  *       otherwise 0
  * @fd: out: the object, close-on-exec
@@ -214,21 +221,23 @@ struct ksync_object_info {
  * @holder_id: out: kernel's id of that thread; 0 when not held
  * @readers: out: rwlock: read holds; barrier: members
  * @value: out: mutex, rwlock, once: 1 when held exclusively, or run;
- *         waitgroup: members; semaphore: free permits; barrier: parties that
- *         have arrived
+ *         waitgroup: members; semaphore: free permits; event: 1 when set;
+ *         barrier: parties that have arrived
  * @max: out: semaphore: maximum; barrier: parties
  * @waiters_exclusive: out: waiters for a mutex, a write lock, permits, the end
- *                     of a run
- * @waiters_shared: out: waiters for a read lock, the end of a round, a signal
+ *                     of a run, or an event that one of them takes
+ * @waiters_shared: out: waiters for a read lock, the end of a round, a signal,
+ *                  or an event that lets all go (those that it would cancel are
+ *                  among them)
  * @deaths: out: holders or members that died
  * @lost: out: waitgroup: members the round lost; semaphore: permits given back
  *        for the dead; once: runs given up; barrier: times that it broke
  * @held_ns: out: for how long it has been held exclusively, in ns (coarse)
  * @token: out: mutex, rwlock: token of the present or last exclusive hold;
  *         waitgroup, barrier: number of the round; once: runs begun;
- *         condition: signals and broadcasts
- * @acquisitions: out: successful acquisitions (waitgroup, barrier: waits that
- *                slept; condition: waits; once: runs that completed)
+ *         condition: signals and broadcasts; event: changes
+ * @acquisitions: out: successful acquisitions (waitgroup, barrier, event: waits
+ *                that slept; condition: waits; once: runs that completed)
  * @contended: out: those that had to wait; condition: waiters that were moved
  */
 struct ksync_primitive_status {
@@ -285,25 +294,33 @@ struct ksync_index_args {
 };
 
 /**
- * struct ksync_lock_args - waiting for a mutex or an rwlock
+ * struct ksync_lock_args - waiting for a mutex, an rwlock or an event
  * @index: in: which
- * @flags: in: KSYNC_LOCK_IN_LINE or zero
+ * @flags: in: KSYNC_WAIT_CANCEL; mutex: KSYNC_LOCK_IN_LINE
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
+ * @cancel: in: the object of the event that cancels
+ * @cancel_index: in: which of its events
  */
 struct ksync_lock_args {
 	__u32 index;
 	__u32 flags;
 	__u64 deadline;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+
+#define KSYNC_LOCK_ARGS_SIZE_1	16	/* as first published */
 
 /**
  * struct ksync_sem_args - semaphore commands
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: ACQUIRE: KSYNC_WAIT_CANCEL; otherwise zero
  * @count: in: permits; RESIZE: the new maximum
  * @pad: in: zero
  * @deadline: in: ACQUIRE: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE;
  *            otherwise 0
+ * @cancel: in: ACQUIRE: as in struct ksync_lock_args; otherwise 0
+ * @cancel_index: in: likewise
  */
 struct ksync_sem_args {
 	__u32 index;
@@ -311,7 +328,11 @@ struct ksync_sem_args {
 	__u32 count;
 	__u32 pad;
 	__u64 deadline;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+
+#define KSYNC_SEM_ARGS_SIZE_1	24	/* as first published */
 
 /**
  * struct ksync_waitgroup_add_args - KSYNC_IOC_WAITGROUP_ADD
@@ -326,10 +347,12 @@ struct ksync_waitgroup_add_args {
 /**
  * struct ksync_waitgroup_wait_args - KSYNC_IOC_WAITGROUP_WAIT
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: KSYNC_WAIT_CANCEL
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
  * @lost: out, with EOWNERDEAD: members that the round lost
  * @pad: in: zero
+ * @cancel: in: as in struct ksync_lock_args
+ * @cancel_index: in: likewise
  */
 struct ksync_waitgroup_wait_args {
 	__u32 index;
@@ -337,7 +360,11 @@ struct ksync_waitgroup_wait_args {
 	__u64 deadline;
 	__u32 lost;
 	__u32 pad;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+
+#define KSYNC_WAITGROUP_WAIT_ARGS_SIZE_1 24	/* as first published */
 
 /**
  * struct ksync_waitgroup_bind_args - KSYNC_IOC_WAITGROUP_BIND
@@ -387,11 +414,14 @@ struct ksync_slot_args {
 #define KSYNC_IOC_DEV_UNLINK	_IOW(KSYNC_IOC_MAGIC, 0x03, struct ksync_unlink_args)
 #define KSYNC_IOC_DEV_QUERY	_IOWR(KSYNC_IOC_MAGIC, 0x04, struct ksync_query_args)
 #define KSYNC_IOC_DEV_LIST	_IOWR(KSYNC_IOC_MAGIC, 0x05, struct ksync_query_args)
+#define KSYNC_IOC_DEV_WAIT	_IOWR(KSYNC_IOC_MAGIC, 0x06, struct ksync_wait_args)
 #define KSYNC_IOC_DEV_THREAD	_IOR(KSYNC_IOC_MAGIC, 0x09, struct ksync_thread_args)
 
 /* On every object. */
 #define KSYNC_IOC_OBJ_INFO	_IOR(KSYNC_IOC_MAGIC, 0x10, struct ksync_object_info)
 #define KSYNC_IOC_OBJ_STATUS	_IOWR(KSYNC_IOC_MAGIC, 0x11, struct ksync_primitive_status)
+#define KSYNC_IOC_OBJ_REQUEST	_IOW(KSYNC_IOC_MAGIC, 0x12, struct ksync_request_args)
+#define KSYNC_IOC_OBJ_CLAIM	_IOW(KSYNC_IOC_MAGIC, 0x13, struct ksync_claim_args)
 /* Something was freed in user space: whoever waits may go on. */
 #define KSYNC_IOC_OBJ_WAKE	_IOW(KSYNC_IOC_MAGIC, 0x14, struct ksync_index_args)
 
@@ -418,5 +448,10 @@ struct ksync_slot_args {
 #define KSYNC_IOC_SEM_TRYACQUIRE _IOW(KSYNC_IOC_MAGIC, 0x51, struct ksync_sem_args)
 #define KSYNC_IOC_SEM_RELEASE	_IOW(KSYNC_IOC_MAGIC, 0x52, struct ksync_sem_args)
 #define KSYNC_IOC_SEM_RESIZE	_IOW(KSYNC_IOC_MAGIC, 0x53, struct ksync_sem_args)
+
+#define KSYNC_IOC_EVENT_SET	_IOW(KSYNC_IOC_MAGIC, 0x60, struct ksync_index_args)
+#define KSYNC_IOC_EVENT_RESET	_IOW(KSYNC_IOC_MAGIC, 0x61, struct ksync_index_args)
+#define KSYNC_IOC_EVENT_WAIT	_IOW(KSYNC_IOC_MAGIC, 0x62, struct ksync_lock_args)
+#define KSYNC_IOC_EVENT_SET_PARENT _IOW(KSYNC_IOC_MAGIC, 0x63, struct ksync_event_parent_args)
 
 #endif /* _UAPI_LINUX_KSYNC_H */

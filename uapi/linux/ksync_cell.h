@@ -155,6 +155,38 @@ struct ksync_sem_cell {
 	__u32 reserved[9];
 };
 
+/*
+ * event: state
+ *
+ *   bit  0      set
+ *   bits 1-30   zero
+ *   bit  31     somebody waits, or an event is tied to this one: who sets or
+ *               resets it must do so with the queue locked
+ *   bits 32-63  changes so far: grows (and wraps) when the event becomes set
+ *               and with every reset, not when a wait takes it
+ */
+#define KSYNC_EVENT_SET		(1ULL << 0)
+#define KSYNC_EVENT_WAITERS	(1ULL << 31)
+#define KSYNC_EVENT_CHANGES	0xffffffff00000000ULL
+#define KSYNC_EVENT_CHANGE	(1ULL << 32)
+
+/**
+ * struct ksync_event_cell - event
+ * @state: see above
+ * @set: low half of @state
+ * @changes: high half of @state
+ * @waits: waits that had to sleep and were not in vain
+ * @reserved: zero
+ */
+struct ksync_event_cell {
+	union {
+		__u64 state __attribute__((aligned(8)));
+		struct { KSYNC_CELL_HALVES(set, changes); };
+	};
+	__u64 waits;
+	__u32 reserved[12];
+};
+
 #include <linux/ksync_rendezvous.h>
 
 /**
@@ -163,6 +195,7 @@ struct ksync_sem_cell {
  * @lock: mutex, rwlock
  * @waitgroup: waitgroup
  * @sem: semaphore
+ * @event: event
  * @cond: condition variable
  * @barrier: barrier
  * @once: once
@@ -173,6 +206,7 @@ union ksync_cell {
 	struct ksync_lock_cell lock;
 	struct ksync_waitgroup_cell waitgroup;
 	struct ksync_sem_cell sem;
+	struct ksync_event_cell event;
 	struct ksync_cond_cell cond;
 	struct ksync_barrier_cell barrier;
 	struct ksync_once_cell once;

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: events.
+ *
+ * Waiters sleep on the count of changes, the high half of the word, which grows
+ * when the event becomes set and when it ceases to be by a reset. So a waiter
+ * that finds it grown was there when the event was set, whatever it is now.
+ *
+ * An event belongs to nobody. Who is killed between setting it and waking the
+ * sleepers, or woken and killed before it took an auto-reset event, leaves it
+ * set in the word; sleepers look there every so often.
+ */
+#include <limits.h>
+
+#include "backend_futex.h"
+
+#define KFX_EVENT_LOOK_NS 100000000ULL
+
+static struct ksync_event_cell *event_begin(struct ksync_object *base,
+					    uint32_t index, int *ret)
+{
+	struct kfx_object *obj = kfx_obj(base);
+
+	kfx_process_check_fork();
+	*ret = kfx_object_join(obj);
+	return &obj->cells[index].event;
+}
+
+static uint32_t *changes_of(struct ksync_event_cell *cell)
+{
+	return &cell->changes;
+}
+
+int kfx_event_set(struct ksync_object *base, uint32_t index)
+{
+	int ret, all = base->flags & KSYNC_AUTO_RESET ? 1 : INT_MAX;
+	struct ksync_event_cell *cell = event_begin(base, index, &ret);
+	uint64_t old, new;
+
+	if (ret)
+		return ret;
+	old = kfx_load(&cell->state);
+	do {
+		if (old & KSYNC_EVENT_SET)
+			break;
+		new = (old | KSYNC_EVENT_SET) + KSYNC_EVENT_CHANGE;
+		/* All are woken, and say so again if they wait again. */
+		if (all > 1)
+			new &= ~KSYNC_EVENT_WAITERS;
+	} while (!kfx_cas(&cell->state, &old, new));
+	/* One that is set already may have sleepers whom nobody has told. */
+	if (old & KSYNC_EVENT_WAITERS)
+		kfx_wake(changes_of(cell), all);
+	return 0;
+}
+
+int kfx_event_reset(struct ksync_object *base, uint32_t index)
+{
+	int ret;
+	struct ksync_event_cell *cell = event_begin(base, index, &ret);
+	uint64_t old;
+
+	if (ret)
+		return ret;
+	old = kfx_load(&cell->state);
+	while (old & KSYNC_EVENT_SET)
+		if (kfx_cas(&cell->state, &old, (old & ~KSYNC_EVENT_SET) +
+			    KSYNC_EVENT_CHANGE))
+			break;
+	return 0;
+}
+
+/* Is it set? Then an auto-reset event is not any more. */
+static bool event_take(struct ksync_event_cell *cell, bool reset, uint64_t *old)
+{
+	*old = kfx_load_acquire(&cell->state);
+	while (*old & KSYNC_EVENT_SET)
+		if (!reset ||
+		    kfx_cas(&cell->state, old, *old & ~KSYNC_EVENT_SET))
+			return true;
+	return false;
+}
+
+int kfx_event_wait(struct ksync_object *base, uint32_t index, uint64_t deadline)
+{
+	bool reset = base->flags & KSYNC_AUTO_RESET;
+	int ret;
+	struct ksync_event_cell *cell = event_begin(base, index, &ret);
+	uint64_t now, old, until;
+	uint32_t began;
+
+	if (ret)
+		return ret;
+	if (event_take(cell, reset, &old))
+		return 0;
+	began = old / KSYNC_EVENT_CHANGE;
+	for (;;) {
+		now = kfx_now();
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		/* Before the last look. Pairs with the exchange in set. */
+		kfx_set(&cell->state, KSYNC_EVENT_WAITERS);
+		if (event_take(cell, reset, &old) ||
+		    (!reset && old / KSYNC_EVENT_CHANGE != began))
+			break;
+		until = now + KFX_EVENT_LOOK_NS;
+		kfx_sleep(changes_of(cell), old / KSYNC_EVENT_CHANGE,
+			  deadline < until ? deadline : until);
+	}
+	kfx_count(&cell->waits);
+	return 0;
+}
+
+/* Nobody queues, and nobody has anything. */
+static void event_advance(struct kfx_q *q)
+{
+}
+
+static void event_drop_wait(struct kfx_q *q, uint32_t id, struct kfx_line *line)
+{
+}
+
+static void event_drop_hold(struct kfx_q *q, uint32_t id, struct ksync_hold *hold)
+{
+}
+
+const struct kfx_type kfx_event_type = {
+	.advance = event_advance,
+	.drop_wait = event_drop_wait,
+	.drop_hold = event_drop_hold,
+};
