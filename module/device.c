@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "commands.h"
+#include "deadlock.h"
 
 /* Publishes the object as a new descriptor. The reference is used up. */
 static int ksync_publish(struct ksync_object *obj, void __user *user,
@@ -163,6 +164,7 @@ union ksync_device_args {
 	struct ksync_open_args open;
 	struct ksync_unlink_args unlink;
 	struct ksync_query_args query;
+	struct ksync_graph_args graph;
 };
 
 struct ksync_device_command {
@@ -180,6 +182,8 @@ static const struct ksync_device_command ksync_device_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_DEV_UNLINK, ksync_dev_unlink),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_QUERY, ksync_dev_query),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_LIST, ksync_dev_list),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_GRAPH, ksync_dev_graph),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_CYCLE, ksync_dev_cycle),
 };
 
 long ksync_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -195,7 +199,7 @@ long ksync_device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	command = &ksync_device_commands[array_index_nospec(nr,
 				ARRAY_SIZE(ksync_device_commands))];
-	if (!ksync_same_command(cmd, command->cmd))
+	if (!command->fn || !ksync_same_command(cmd, command->cmd))
 		return -ENOTTY;
 	size = _IOC_SIZE(command->cmd);
 	if (_IOC_SIZE(cmd) < size)

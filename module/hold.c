@@ -57,6 +57,38 @@ void ksync_hold_insert(struct rb_root *holds, struct ksync_hold *hold,
 	rb_insert_color(&hold->node, holds);
 }
 
+/*
+ * Copies the first hold after @at, in the order of objects and indexes, to @at.
+ * To begin, @at->object is 0.
+ */
+bool ksync_holds_next(const struct rb_root *holds, struct ksync_hold *at)
+{
+	struct rb_node *node = holds->rb_node, *best = NULL;
+
+	while (node) {
+		if (ksync_hold_cmp(at->object, at->index, node) < 0) {
+			best = node;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	if (best)
+		*at = *rb_entry(best, struct ksync_hold, node);
+	return best;
+}
+
+/*
+ * As ksync_holds_next(), for all that a thread holds, wherever it is noted. For
+ * the thread itself, or while it is known to wait and cannot go on: with its
+ * waiter queued and that bucket locked.
+ */
+bool ksync_thread_holds_next(const struct ksync_thread *thread,
+			     struct ksync_hold *at)
+{
+	return ksync_holds_next(&thread->holds, at);
+}
+
 struct ksync_hold *ksync_hold_alloc(void)
 {
 	return kmem_cache_alloc(ksync_hold_cache, GFP_KERNEL_ACCOUNT);

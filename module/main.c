@@ -9,6 +9,8 @@
  *	wait.c			queues and sleeping
  *	object.c name.c user.c	what a descriptor stands for
  *	owner.c hold.c death.c	who holds what, and what becomes of it
+ *	deadlock.c stuck.c	waits that would never end
+ *	waitgraph.c graph.c	who waits for whom, and telling it
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>

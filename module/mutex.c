@@ -13,6 +13,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "owner.h"
 #include "word.h"
 
@@ -80,7 +81,9 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 	u32 depth = READ_ONCE(cell->depth);
 
 	if (!(q->obj->flags & KSYNC_F_RECURSIVE))
-		return try ? -EBUSY : -EDEADLK;
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_EXCLUSIVE,
+						 KSYNC_HOLD_EXCLUSIVE);
 	if (depth == U32_MAX)
 		return -EOVERFLOW;
 	WRITE_ONCE(cell->depth, depth + 1);

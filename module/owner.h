@@ -51,6 +51,14 @@ struct ksync_hold {
 
 #define KSYNC_HOLDS_INLINE 4	/* spare holds that come with a thread */
 
+/* The node that stands for a thread or process in the graph of that number. */
+struct ksync_mark {
+	u64 graph;
+	void *node;
+};
+
+struct ksync_cycle;
+
 /**
  * struct ksync_process - a process that owns permits or is a bound member
  * @node: in the table of processes, under ksync_owners_lock
@@ -61,6 +69,7 @@ struct ksync_hold {
  * @gone: the process is dead; nothing may be added
  * @die_work: settles what it held, run by its last thread
  * @exec_work: gives back its permits, run by the thread that calls execve
+ * @mark: its place in a graph; guarded by the lock of graphs (waitgraph.c)
  * @rcu: freed after readers
  *
  * Lock order: a process's lock, then a bucket's.
@@ -74,6 +83,7 @@ struct ksync_process {
 	bool gone;
 	struct callback_head die_work;
 	struct callback_head exec_work;
+	struct ksync_mark mark;
 	struct rcu_head rcu;
 };
 
@@ -87,6 +97,11 @@ struct ksync_process {
  * @first: spare ones to start with
  * @place: where the thread stood in a queue that a signal handler took it from;
  *         the thread's alone
+ * @waits: what it waits for in ksync_wait(), @waits.object is 0 when nothing;
+ *         written by the thread alone, read by anybody
+ * @cycle: why it was last refused to wait; the thread's alone
+ * @mark: its place in a graph; guarded by the lock of graphs (waitgraph.c)
+ * @ref: one until its end, and temporary ones
  * @tid: pid of the thread, with a reference
  * @tgid: pid of its process, with a reference
  * @work: settles what the thread held, run by the thread as it ends
@@ -107,6 +122,13 @@ struct ksync_thread {
 		u64 seq;
 		u64 since;
 	} place;
+	struct {
+		u64 object;
+		u32 index;
+	} waits;
+	struct ksync_cycle *cycle;
+	struct ksync_mark mark;
+	refcount_t ref;
 	struct pid *tid;
 	struct pid *tgid;
 	struct callback_head work;
@@ -118,7 +140,11 @@ struct ksync_thread *ksync_thread_find(const struct task_struct *task);
 struct ksync_thread *ksync_thread_get(void);
 void ksync_thread_unhash(struct ksync_thread *thread);
 void ksync_thread_free(struct ksync_thread *thread);
+void ksync_thread_put(struct ksync_thread *thread);
 bool ksync_thread_running(u32 id);
+bool ksync_thread_waits(u32 id);
+struct ksync_thread *ksync_thread_by_id(u32 id);
+struct ksync_thread *ksync_thread_next_waiting(u32 *id);
 void ksync_thread_pids(u32 id, u32 *pid, u32 *tid);
 
 struct ksync_process *ksync_process_find(struct pid *pid);
@@ -136,6 +162,9 @@ struct ksync_hold *ksync_hold_alloc(void);
 void ksync_hold_free(struct ksync_hold *hold);
 void ksync_process_drop_hold(struct ksync_process *process,
 			     struct ksync_hold *hold);
+bool ksync_holds_next(const struct rb_root *holds, struct ksync_hold *at);
+bool ksync_thread_holds_next(const struct ksync_thread *thread,
+			     struct ksync_hold *at);
 int ksync_holds_init(void);
 void ksync_holds_exit(void);
 

@@ -20,6 +20,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "owner.h"
 #include "word.h"
 
@@ -105,7 +106,9 @@ static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
 	int ret;
 
 	if (hold->kind == KSYNC_HOLD_EXCLUSIVE)
-		return try ? -EBUSY : -EDEADLK;
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_SHARED,
+						 hold->kind);
 	ret = ksync_update(q->cell, word, lock_word_read(&word, true));
 	if (ksync_changed(ret)) {
 		hold->count++;
@@ -156,8 +159,11 @@ static int rwlock_write(struct ksync_queue *q, u64 deadline, bool try)
 
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	if (ksync_thread_hold(thread, q->obj->id, q->index))
-		return try ? -EBUSY : -EDEADLK;
+	hold = ksync_thread_hold(thread, q->obj->id, q->index);
+	if (hold)
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_EXCLUSIVE,
+						 hold->kind);
 	hold = ksync_hold_spare(thread);
 	if (!hold)
 		return -ENOMEM;

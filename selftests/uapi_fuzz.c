@@ -113,6 +113,13 @@ static void fill(struct fuzzer *f, const struct command *k,
 	case KSYNC_IOC_DEV_QUERY:
 		set_name(a->query.info.name, some_name(f));
 		break;
+	case KSYNC_IOC_DEV_GRAPH:
+	case KSYNC_IOC_DEV_CYCLE:
+		/* Before the argument in the page. */
+		a->graph.edges = (unsigned long)f->page;
+		a->graph.size = sizeof(struct ksync_graph_edge);
+		a->graph.room = rnd(f, 16);
+		break;
 	case KSYNC_IOC_WAITGROUP_ADD:
 		a->add.delta = (int)rnd(f, 5) - 2;
 		break;
