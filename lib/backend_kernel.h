@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * What the two files of the kernel backend share: the ABI, the only call of
- * ioctl, and what the file with the device has for the table in the other.
+ * What the files of the kernel backend share: the ABI, the only call of
+ * ioctl, and what the other files have for the table in backend_kernel.c.
  */
 #ifndef KSYNC_BACKEND_KERNEL_H
 #define KSYNC_BACKEND_KERNEL_H
@@ -28,5 +28,9 @@ int ksync_kernel_unlink(const char *name);
 int ksync_kernel_query(const char *name, uint32_t index,
 		       struct ksync_info *info, struct ksync_status *st);
 int ksync_kernel_list(ksync_list_fn *fn, void *arg);
+
+/* backend_kernel_graph.c */
+int ksync_kernel_graph(ksync_edge_fn *fn, void *arg);
+int ksync_kernel_last_deadlock(ksync_edge_fn *fn, void *arg);
 
 #endif /* KSYNC_BACKEND_KERNEL_H */

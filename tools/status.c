@@ -34,6 +34,8 @@ static const struct guarantee {
 	  "names belong to a network namespace" },
 	{ KSYNC_G_NO_LEFTOVERS, "no_leftovers",
 	  "nothing stays behind, not even after a crash of all" },
+	{ KSYNC_G_DEADLOCK, "deadlock",
+	  "a wait that would close a cycle of waits is refused" },
 };
 
 static void help(void)
