@@ -120,4 +120,8 @@ int ksync_kernel_cond_wait(struct ksync_object *obj, uint32_t index,
 int ksync_kernel_cond_signal(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_cond_broadcast(struct ksync_object *obj, uint32_t index);
 
+/* backend_kernel_graph.c */
+int ksync_kernel_graph(ksync_edge_fn *fn, void *arg);
+int ksync_kernel_last_deadlock(ksync_edge_fn *fn, void *arg);
+
 #endif /* KSYNC_BACKEND_KERNEL_H */

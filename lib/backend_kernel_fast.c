@@ -154,7 +154,10 @@ lock_slow(struct ksync_object *obj, uint32_t index, uint64_t deadline,
 {
 	if (find_entry(line, kk_object(obj)->id, index, e)) {
 		disengage(e);
-		return relock(obj, index, -EDEADLK);
+		if (obj->flags & KSYNC_RECURSIVE)
+			return relock(obj, index, -EDEADLK);
+		/* The kernel refuses that, and keeps what for. */
+		return lock_command(obj, index, KSYNC_LOCK_IN_LINE, deadline);
 	}
 	return settle(e, lock_command(obj, index, KSYNC_LOCK_IN_LINE,
 				      deadline));

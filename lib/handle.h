@@ -17,15 +17,13 @@
 /*
  * cell		where the word is, if the backend has mapped it
  * tag, place	by what, and where, threads remember it: see fast.h
- * lent		by _at(): not the caller's to close
  */
 struct ksync_handle {
 	struct ksync_object *obj;
 	union ksync_cell *cell;
 	uint64_t tag;
 	int32_t place;
-	uint32_t index : 31;
-	uint32_t lent : 1;
+	uint32_t index;
 };
 
 /* What the thread may remember of the primitive; never NULL. */

@@ -165,11 +165,21 @@ int ksync_handle_fd(const struct ksync_handle *h)
 	return h ? h->obj->fd : -EINVAL;
 }
 
+/* By _at(), hence not the caller's to close. */
+static bool is_lent(const struct ksync_handle *h)
+{
+	/* Acquire: as in ksync_handle_at(). */
+	const struct ksync_handle *handles =
+		__atomic_load_n(&h->obj->handles, __ATOMIC_ACQUIRE);
+
+	return handles && h >= handles && h < handles + h->obj->nr;
+}
+
 void ksync_handle_close(struct ksync_handle *h)
 {
 	int saved = errno;
 
-	if (!h || h->lent)
+	if (!h || is_lent(h))
 		return;
 	free(h->obj->handles);
 	h->obj->handles = NULL;
@@ -211,7 +221,6 @@ static void lend(struct ksync_handle *h, struct ksync_object *obj,
 	__atomic_store_n(&h->place, ksync_fast_place(tag), __ATOMIC_RELAXED);
 	__atomic_store_n(&h->cell, obj->cells ? &obj->cells[index] : NULL,
 			 __ATOMIC_RELAXED);
-	__atomic_store_n(&h->lent, true, __ATOMIC_RELAXED);
 	/* Release: the rest. Pairs with the acquire in ksync_handle_at(). */
 	__atomic_store_n(&h->obj, obj, __ATOMIC_RELEASE);
 }

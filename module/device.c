@@ -11,6 +11,7 @@
 
 #include "compat.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "line.h"
 #include "owner.h"
 
@@ -181,6 +182,7 @@ union ksync_device_args {
 	struct ksync_unlink_args unlink;
 	struct ksync_query_args query;
 	struct ksync_thread_args thread;
+	struct ksync_graph_args graph;
 };
 
 struct ksync_device_command {
@@ -198,6 +200,8 @@ static const struct ksync_device_command ksync_device_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_DEV_UNLINK, ksync_dev_unlink),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_QUERY, ksync_dev_query),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_LIST, ksync_dev_list),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_GRAPH, ksync_dev_graph),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_CYCLE, ksync_dev_cycle),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_THREAD, ksync_dev_thread),
 };
 

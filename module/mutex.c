@@ -34,6 +34,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "line.h"
 #include "map.h"
 #include "owner.h"
@@ -159,7 +160,9 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 	u32 depth = READ_ONCE(cell->depth);
 
 	if (!(q->obj->flags & KSYNC_F_RECURSIVE))
-		return try ? -EBUSY : -EDEADLK;
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_EXCLUSIVE,
+						 KSYNC_HOLD_EXCLUSIVE);
 	if (depth == U32_MAX)
 		return -EOVERFLOW;
 	WRITE_ONCE(cell->depth, depth + 1);
@@ -167,9 +170,12 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 }
 
 /* Somebody else has it: the road on which time does not matter. */
-static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline)
+static noinline int mutex_wait(struct ksync_queue *q, u32 id, u64 deadline,
+			       bool must)
 {
-	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
+	struct ksync_waiter w = {
+		.want = KSYNC_WANT_EXCLUSIVE, .id = id, .must = must,
+	};
 	u32 owner;
 	int ret;
 
@@ -201,7 +207,8 @@ int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
 
 /* Somebody else's, or nobody's. @hold as above. */
 int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
-		     struct ksync_hold *hold, u64 deadline, bool try)
+		     struct ksync_hold *hold, u64 deadline,
+		     enum ksync_mutex_how how)
 {
 	bool waited = false;
 	u64 word;
@@ -210,8 +217,9 @@ int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
 	ret = ksync_update(q->cell, word,
 			   lock_word_acquire(&word, thread->id, false,
 					     mutex_in_order(q->obj)));
-	if (ret == -EBUSY && !try) {
-		ret = mutex_wait(q, thread->id, deadline);
+	if (ret == -EBUSY && how != KSYNC_MUTEX_TRY) {
+		ret = mutex_wait(q, thread->id, deadline,
+				 how == KSYNC_MUTEX_MUST);
 		waited = true;
 	}
 	return ksync_mutex_settle(q, thread, hold, ret, waited);
@@ -234,7 +242,8 @@ static int mutex_take(struct ksync_queue *q, u64 deadline, bool try,
 	} else if (!ksync_line_names(thread, q->obj->id, q->index)) {
 		return -EINVAL;
 	}
-	return ksync_mutex_take(q, thread, hold, deadline, try);
+	return ksync_mutex_take(q, thread, hold, deadline,
+				try ? KSYNC_MUTEX_TRY : KSYNC_MUTEX_WAIT);
 }
 
 /*

@@ -27,6 +27,7 @@
 #include <linux/sched/task.h>
 #include <linux/time_namespace.h>
 
+#include "deadlock.h"
 #include "owner.h"
 #include "trace.h"
 #include "wait.h"
@@ -45,15 +46,16 @@ static int ksync_cmp(u32 index, u32 want, u64 seq, const struct rb_node *node)
 	return 0;
 }
 
-/* The waiter of that kind that came first, NULL if there is none. */
-struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want)
+/* The first waiter of that kind from @seq on, NULL if there is none. */
+struct ksync_waiter *ksync_first_from(struct ksync_queue *q,
+				      enum ksync_want want, u64 seq)
 {
 	struct rb_node *node = q->bucket->waiters.rb_node, *best = NULL;
 	struct ksync_waiter *w;
 
 	lockdep_assert_held(&q->bucket->lock);
 	while (node) {
-		if (ksync_cmp(q->index, want, 0, node) <= 0) {
+		if (ksync_cmp(q->index, want, seq, node) <= 0) {
 			best = node;
 			node = node->rb_left;
 		} else {
@@ -277,8 +279,8 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 		      ktime_t *expires)
 	__releases(&q->bucket->lock)
 {
+	bool check = !expires && !w->must, queued;
 	struct ksync_wake wake;
-	bool queued;
 	int ret;
 
 	ksync_wake_init(&wake);
@@ -289,7 +291,10 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 		ksync_queue_unlock(q);
 		ksync_wake_all(&wake);
 
-		ret = queued ? ksync_sleep(w, expires) : 0;
+		ret = queued && check ? ksync_deadlock_check(q, w) : 0;
+		check = false;
+		if (queued && !ret)
+			ret = ksync_sleep(w, expires);
 
 		ksync_wake_init(&wake);
 		ksync_queue_lock(q);
@@ -302,7 +307,9 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
 
-	return queued ? ret : ksync_wait_result(w);
+	ret = queued ? ret : ksync_wait_result(w);
+	ksync_deadlock_end(w);
+	return ret;
 }
 
 /**
@@ -313,8 +320,9 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
  *
  * A grant that races with the deadline or a signal wins.
  *
- * Return: what advance granted with, -ETIMEDOUT, or -ERESTARTNOINTR. With the
- * last two nothing was acquired, and whoever could go on instead has been told.
+ * Return: what advance granted with, -ETIMEDOUT, -EDEADLK, or -ERESTARTNOINTR.
+ * With the last three nothing was acquired, and whoever could go on instead has
+ * been told.
  */
 int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
 {
@@ -342,6 +350,7 @@ int ksync_wait(struct ksync_queue *q, struct ksync_waiter *w, u64 deadline)
 	trace_ksync_wait(q->obj->id, q->index, w->want);
 	ksync_queue_lock(q);
 	ksync_place_take(q, w, thread);
+	ksync_deadlock_begin(q, w, thread);
 	ksync_enqueue(q, w);
 	ret = ksync_wait_queued(q, w, expires);
 	if (ret == -ERESTARTNOINTR)

@@ -36,6 +36,8 @@ static const struct guarantee {
 	  "nothing stays behind, not even after a crash of all" },
 	{ KSYNC_G_COND_MOVES, "cond_moves",
 	  "a broadcast wakes its waiters one after the other" },
+	{ KSYNC_G_DEADLOCK, "deadlock",
+	  "a wait that would close a cycle of waits is refused" },
 };
 
 static void help(void)
