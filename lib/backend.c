@@ -56,6 +56,11 @@ static int no_list(ksync_list_fn *fn, void *arg)
 	return -EINVAL;
 }
 
+static int no_edges(ksync_edge_fn *fn, void *arg)
+{
+	return -EINVAL;
+}
+
 /* The other ops need an object, and there is none. */
 static const struct ksync_ops no_ops = {
 	.name = "futex",
@@ -67,6 +72,8 @@ static const struct ksync_ops no_ops = {
 	.unlink = no_unlink,
 	.query = no_query,
 	.list = no_list,
+	.graph = no_edges,
+	.last_deadlock = no_edges,
 };
 
 /*

@@ -75,6 +75,8 @@ struct ksync_limit {
 typedef int ksync_list_fn(const struct ksync_info *info,
 			  const struct ksync_status *st, void *arg);
 
+typedef int ksync_edge_fn(const struct ksync_edge *edge, void *arg);
+
 struct ksync_ops {
 	const char *name;
 	uint64_t guarantees;
@@ -91,6 +93,9 @@ struct ksync_ops {
 	int (*query)(const char *name, uint32_t index, struct ksync_info *info,
 		     struct ksync_status *st);
 	int (*list)(ksync_list_fn *fn, void *arg);
+	/* NULL where the backend cannot tell. */
+	int (*graph)(ksync_edge_fn *fn, void *arg);
+	int (*last_deadlock)(ksync_edge_fn *fn, void *arg);
 	int (*status)(struct ksync_object *obj, uint32_t index,
 		      struct ksync_status *st);
 

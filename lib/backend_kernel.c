@@ -475,7 +475,8 @@ const struct ksync_ops ksync_kernel_ops = {
 		      KSYNC_G_BIND_SELF | KSYNC_G_BIND_OTHERS |
 		      KSYNC_G_GUARDED | KSYNC_G_NET_NAMESPACES |
 		      KSYNC_G_NO_LEFTOVERS | KSYNC_G_COND_MOVES |
-		      KSYNC_G_CANCEL | KSYNC_G_MANY | KSYNC_G_POLL,
+		      KSYNC_G_CANCEL | KSYNC_G_MANY | KSYNC_G_POLL |
+		      KSYNC_G_DEADLOCK,
 
 	.available = ksync_kernel_available,
 	.version = ksync_kernel_version,
@@ -486,6 +487,8 @@ const struct ksync_ops ksync_kernel_ops = {
 	.unlink = ksync_kernel_unlink,
 	.query = ksync_kernel_query,
 	.list = ksync_kernel_list,
+	.graph = ksync_kernel_graph,
+	.last_deadlock = ksync_kernel_last_deadlock,
 	.status = kernel_status,
 	.token = kernel_token,
 

@@ -142,4 +142,8 @@ int ksync_kernel_wait_many(struct ksync_ask *asks, uint32_t nr, bool all,
 int ksync_kernel_request_queue(const struct ksync_ask *ask, uint64_t keep);
 int ksync_kernel_request_claim(const struct ksync_ask *ask, bool withdraw);
 
+/* backend_kernel_graph.c */
+int ksync_kernel_graph(ksync_edge_fn *fn, void *arg);
+int ksync_kernel_last_deadlock(ksync_edge_fn *fn, void *arg);
+
 #endif /* KSYNC_BACKEND_KERNEL_H */

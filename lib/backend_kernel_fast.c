@@ -158,7 +158,10 @@ lock_slow(struct ksync_object *obj, uint32_t index,
 {
 	if (find_entry(line, kk_object(obj)->id, index, e)) {
 		disengage(e);
-		return relock(obj, index, -EDEADLK);
+		if (obj->flags & KSYNC_RECURSIVE)
+			return relock(obj, index, -EDEADLK);
+		/* The kernel refuses that, and keeps what for. */
+		return lock_command(obj, index, KSYNC_LOCK_IN_LINE, limit);
 	}
 	/* The kernel has it on record, and counts. */
 	if (is_ours(obj, index)) {

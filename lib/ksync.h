@@ -35,7 +35,7 @@
  *	-ECANCELED		the cancel event was set: likewise
  *	-EOWNERDEAD		acquired, but a previous exclusive holder died
  *	-ENOTRECOVERABLE	a dead holder's state was given up on
- *	-EDEADLK		waiting would never end
+ *	-EDEADLK		waiting would never end (ksync_last_deadlock())
  *	-EPERM			the caller does not hold what it gives back
  *	-EOVERFLOW		a count would pass its maximum
  *	-ERANGE			a count would fall below zero
@@ -519,6 +519,64 @@ KSYNC_API int ksync_query(const char *name, uint32_t index,
 KSYNC_API int ksync_list(int (*fn)(const struct ksync_info *info,
 				   const struct ksync_status *st, void *arg),
 			 void *arg);
+/* An edge of a graph of waits: what the waiter wants, @want. */
+enum ksync_edge_wants {
+	KSYNC_WANTS_EXCLUSIVE = 1,	/* a mutex, a write lock */
+	KSYNC_WANTS_SHARED = 2,		/* a read lock */
+	KSYNC_WANTS_PERMITS = 3,
+	KSYNC_WANTS_END = 4		/* the end of a wait group's round */
+};
+
+/* What stands in its way, @held. */
+enum ksync_edge_holds {
+	KSYNC_HELD_BY_NOBODY = 0,	/* nobody in particular */
+	KSYNC_HELD_EXCLUSIVE = 1,	/* the holder's mutex or write lock */
+	KSYNC_HELD_SHARED = 2,		/* its read lock */
+	KSYNC_HELD_PERMITS = 3,		/* permits of its process */
+	KSYNC_HELD_QUEUE = 4		/* it waits itself, ahead of the waiter */
+};
+
+/*
+ * A thread waits for a primitive that another one holds. The PIDs are in the
+ * caller's PID namespace, 0 when not visible there or not known, and then the
+ * thread's name is empty. @object is 0 for one that the caller may not see.
+ */
+struct ksync_edge {
+	uint64_t object;		/* number of the object */
+	uint64_t waited_ns;
+	uint32_t type;			/* enum ksync_type */
+	uint32_t index;
+	uint32_t want;			/* enum ksync_edge_wants */
+	uint32_t wanted;		/* permits */
+	uint32_t held;			/* enum ksync_edge_holds */
+	uint32_t count;			/* read holds, permits of this holder */
+	pid_t waiter_pid;
+	pid_t waiter_tid;
+	pid_t holder_pid;
+	pid_t holder_tid;
+	char waiter_name[16];		/* of the thread */
+	char holder_name[16];
+	char name[KSYNC_NAME_LEN];	/* empty for objects without a name */
+};
+
+/*
+ * Calls @fn with @arg for each edge of the cycle for which the calling thread
+ * was last refused with -EDEADLK, until @fn returns nonzero; returns that, or
+ * 0. The first waiter is the caller; in a plain cycle each holder is the next
+ * edge's waiter, and the last holder is the caller. No call without a refusal.
+ * Of a cycle with more than 256 edges it gives the first 256. -EOPNOTSUPP with
+ * the futex backend, -ENOMEM.
+ */
+KSYNC_API int ksync_last_deadlock(int (*fn)(const struct ksync_edge *edge,
+					    void *arg),
+				  void *arg);
+/*
+ * Likewise for each wait at present on objects that the caller made or may
+ * read. Waits come and go meanwhile. Of holders that do not wait themselves,
+ * readers and permits are given as a number only, with no PID.
+ */
+KSYNC_API int ksync_graph(int (*fn)(const struct ksync_edge *edge, void *arg),
+			  void *arg);
 /*
  * Takes a name away; who has the object open keeps it. For its owner and root.
  * -ENOENT, -EPERM, -EACCES, -EINVAL, -ENAMETOOLONG.
@@ -560,6 +618,7 @@ KSYNC_API const char *ksync_version(void);
 #define KSYNC_G_CANCEL		(1ULL << 16) /* events cancel waits, have parents */
 #define KSYNC_G_MANY		(1ULL << 17) /* wait_any, wait_all */
 #define KSYNC_G_POLL		(1ULL << 18) /* queued requests, pollable */
+#define KSYNC_G_DEADLOCK	(1ULL << 13) /* cycles of waits are refused */
 KSYNC_API uint64_t ksync_guarantees(void);
 
 /*

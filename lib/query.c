@@ -32,6 +32,30 @@ int ksync_list(ksync_list_fn *fn, void *arg)
 	return err;
 }
 
+static int edges(int (*tell)(ksync_edge_fn *fn, void *arg), ksync_edge_fn *fn,
+		 void *arg)
+{
+	int err, saved = errno;
+
+	if (!fn)
+		return -EINVAL;
+	if (!tell)
+		return -EOPNOTSUPP;
+	err = tell(fn, arg);
+	errno = saved;
+	return err;
+}
+
+int ksync_graph(ksync_edge_fn *fn, void *arg)
+{
+	return edges(ksync_ops()->graph, fn, arg);
+}
+
+int ksync_last_deadlock(ksync_edge_fn *fn, void *arg)
+{
+	return edges(ksync_ops()->last_deadlock, fn, arg);
+}
+
 int ksync_unlink(const char *name)
 {
 	int err, saved = errno;

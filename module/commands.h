@@ -116,11 +116,19 @@ static inline void ksync_lock_taken(struct ksync_queue *q, bool waited)
 int ksync_mutex_lock(struct ksync_object *obj, void *args);
 int ksync_mutex_trylock(struct ksync_object *obj, void *args);
 int ksync_mutex_unlock(struct ksync_object *obj, void *args);
+
+/* What to do about a mutex that another thread has. */
+enum ksync_mutex_how {
+	KSYNC_MUTEX_TRY,
+	KSYNC_MUTEX_WAIT,
+	KSYNC_MUTEX_MUST,	/* wait, also if that closes a cycle */
+};
+
 /* For waits at conditions. */
 bool ksync_mutex_mine(struct ksync_queue *q, struct ksync_thread *thread);
 int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
 		     struct ksync_hold *hold, struct ksync_limit *limit,
-		     bool try);
+		     enum ksync_mutex_how how);
 int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
 		       struct ksync_hold *hold, int ret, bool waited);
 

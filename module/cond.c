@@ -19,6 +19,10 @@
  * signals so far. One that came meanwhile may have been for this waiter, so then
  * the wait is over. If the thread dies with a signal that it has not returned
  * with, the next waiter gets that.
+ *
+ * Who waits for the mutex again may be part of a cycle, which others that come
+ * to it are refused for. It is not refused itself: it would return without the
+ * mutex that its caller must have.
  */
 #include <linux/err.h>
 #include <linux/file.h>
@@ -26,6 +30,7 @@
 
 #include "commands.h"
 #include "cond_word.h"
+#include "deadlock.h"
 #include "line.h"
 #include "lock_word.h"
 #include "owner.h"
@@ -78,6 +83,7 @@ static void cond_move(struct ksync_queue *q, struct ksync_waiter *w,
 		      struct ksync_wake *wake)
 {
 	struct ksync_queue *mutex = w->then;
+	struct cond_wait *cw = container_of(mutex, struct cond_wait, mutex);
 
 	/* The only case of a bucket's lock inside another one's. */
 	spin_lock_nested(&mutex->bucket->lock, SINGLE_DEPTH_NESTING);
@@ -87,6 +93,7 @@ static void cond_move(struct ksync_queue *q, struct ksync_waiter *w,
 	w->want = KSYNC_WANT_EXCLUSIVE;
 	w->seq = ++mutex->bucket->seq;
 	w->since = ktime_get_ns();
+	ksync_deadlock_begin(mutex, w, cw->thread);
 	ksync_enqueue(mutex, w);
 	mutex->obj->ops->advance(mutex, wake);
 	/* The waiter, and @mutex with it, stays while our bucket is locked. */
@@ -154,6 +161,7 @@ static void cond_enter(struct cond_wait *cw, struct ksync_waiter *w)
 		.since = ktime_get_ns(),
 		.task = current,
 		.id = cw->thread->id,
+		.must = true,
 		.then = &cw->mutex,
 		.result = KSYNC_PENDING,
 	};
@@ -188,6 +196,7 @@ static int cond_sleep_on(struct cond_wait *cw, struct ksync_waiter *w)
 	if (RB_EMPTY_NODE(&w->node)) {
 		ksync_queue_unlock(&cw->mutex);
 		ret = ksync_wait_result(w);
+		ksync_deadlock_end(w);
 	} else {
 		ret = ksync_wait_queued(&cw->mutex, w, NULL, NULL);
 	}
@@ -200,7 +209,7 @@ static int cond_take_mutex(struct cond_wait *cw)
 	struct ksync_limit limit = { .deadline = KSYNC_DEADLINE_NONE };
 
 	return ksync_mutex_take(&cw->mutex, cw->thread, cw->mutex_hold, &limit,
-				false);
+				KSYNC_MUTEX_MUST);
 }
 
 static int cond_interrupt(struct cond_wait *cw, enum cond_phase phase)

@@ -12,6 +12,7 @@
 
 #include "compat.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "line.h"
 #include "many.h"
 #include "owner.h"
@@ -213,6 +214,7 @@ union ksync_device_args {
 	struct ksync_query_args query;
 	struct ksync_thread_args thread;
 	struct ksync_wait_args wait;
+	struct ksync_graph_args graph;
 };
 
 struct ksync_device_command {
@@ -231,6 +233,8 @@ static const struct ksync_device_command ksync_device_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_DEV_QUERY, ksync_dev_query),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_LIST, ksync_dev_list),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_WAIT, ksync_dev_wait),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_GRAPH, ksync_dev_graph),
+	KSYNC_COMMAND(KSYNC_IOC_DEV_CYCLE, ksync_dev_cycle),
 	KSYNC_COMMAND(KSYNC_IOC_DEV_THREAD, ksync_dev_thread),
 };
 

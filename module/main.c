@@ -12,6 +12,8 @@
  *	object.c name.c user.c	what a descriptor stands for
  *	map.c line.c		what user space may do by itself
  *	owner.c hold.c death.c	who holds what, and what becomes of it
+ *	deadlock.c stuck.c	waits that would never end
+ *	waitgraph.c graph.c	who waits for whom, and telling it
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>

@@ -34,6 +34,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "line.h"
 #include "many.h"
 #include "map.h"
@@ -175,7 +176,9 @@ static int mutex_relock(struct ksync_queue *q, bool try)
 	u32 depth = READ_ONCE(cell->depth);
 
 	if (!(q->obj->flags & KSYNC_F_RECURSIVE))
-		return try ? -EBUSY : -EDEADLK;
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_EXCLUSIVE,
+						 KSYNC_HOLD_EXCLUSIVE);
 	if (depth == U32_MAX)
 		return -EOVERFLOW;
 	WRITE_ONCE(cell->depth, depth + 1);
@@ -194,9 +197,11 @@ static void mutex_expect(struct ksync_queue *q)
 
 /* Somebody else has it: the road on which time does not matter. */
 static noinline int mutex_wait(struct ksync_queue *q, u32 id,
-			       struct ksync_limit *limit)
+			       struct ksync_limit *limit, bool must)
 {
-	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .id = id };
+	struct ksync_waiter w = {
+		.want = KSYNC_WANT_EXCLUSIVE, .id = id, .must = must,
+	};
 	int ret;
 
 	mutex_expect(q);
@@ -226,7 +231,7 @@ int ksync_mutex_settle(struct ksync_queue *q, struct ksync_thread *thread,
 /* Somebody else's, or nobody's. @hold as above. */
 int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
 		     struct ksync_hold *hold, struct ksync_limit *limit,
-		     bool try)
+		     enum ksync_mutex_how how)
 {
 	bool waited = false;
 	u64 word;
@@ -235,8 +240,8 @@ int ksync_mutex_take(struct ksync_queue *q, struct ksync_thread *thread,
 	ret = ksync_update(q->cell, word,
 			   lock_word_acquire(&word, thread->id, false,
 					     mutex_in_order(q->obj)));
-	if (ret == -EBUSY && !try) {
-		ret = mutex_wait(q, thread->id, limit);
+	if (ret == -EBUSY && how != KSYNC_MUTEX_TRY) {
+		ret = mutex_wait(q, thread->id, limit, how == KSYNC_MUTEX_MUST);
 		waited = true;
 	}
 	return ksync_mutex_settle(q, thread, hold, ret, waited);
@@ -262,7 +267,8 @@ static int mutex_take(struct ksync_queue *q, struct ksync_limit *limit,
 	} else if (!ksync_line_names(thread, q->obj->id, q->index)) {
 		return -EINVAL;
 	}
-	return ksync_mutex_take(q, thread, hold, limit, try);
+	return ksync_mutex_take(q, thread, hold, limit,
+				try ? KSYNC_MUTEX_TRY : KSYNC_MUTEX_WAIT);
 }
 
 /*

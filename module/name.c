@@ -202,6 +202,15 @@ bool ksync_name_get(struct ksync_object *obj, char *name)
 	return named;
 }
 
+/* May the caller see it among the waits of others? */
+bool ksync_object_visible(struct ksync_object *obj)
+{
+	if (uid_eq(current_fsuid(), obj->uid) ||
+	    ksync_capable(obj, CAP_DAC_OVERRIDE))
+		return true;
+	return obj->name[0] && obj->net == ksync_net() && ksync_may(obj, 04);
+}
+
 /* The object goes, and its name with it. */
 void ksync_name_drop(struct ksync_object *obj)
 {

@@ -128,6 +128,7 @@ struct ksync_object *ksync_object_alloc(const struct ksync_ops *ops,
 	obj->ops = ops;
 	obj->flags = flags;
 	obj->nr = nr;
+	obj->missing = max - value;
 	obj->uid = current_fsuid();
 	obj->gid = current_fsgid();
 	obj->user = ksync_user_charge();

@@ -107,6 +107,7 @@ struct ksync_bucket {
  * @buckets: queues, hashed by index
  * @bucket_mask: number of buckets less one
  * @nr: number of primitives
+ * @missing: semaphore: permits that were neither free nor held at first
  * @ops: what they are
  * @flags: KSYNC_F_*
  * @slots: rwlock: those of readers; NULL until one asks
@@ -130,6 +131,7 @@ struct ksync_object {
 	struct ksync_bucket *buckets;
 	u32 bucket_mask;
 	u32 nr;
+	u32 missing;
 	const struct ksync_ops *ops;
 	u32 flags;
 	bool mapped;
@@ -195,6 +197,7 @@ struct ksync_object *ksync_name_read(const char *name);
 struct ksync_object *ksync_name_next(u64 cursor);
 bool ksync_name_get(struct ksync_object *obj, char *name);
 void ksync_name_drop(struct ksync_object *obj);
+bool ksync_object_visible(struct ksync_object *obj);
 
 /* user.c */
 struct ksync_user *ksync_user_charge(void);

@@ -9,6 +9,7 @@
 #include <linux/err.h>
 
 #include "commands.h"
+#include "deadlock.h"
 #include "once_word.h"
 #include "owner.h"
 #include "word.h"
@@ -80,7 +81,8 @@ static int once_begin(struct ksync_queue *q, u64 deadline, u64 *result)
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	if (once_word_id(ksync_cell_read(q->cell)) == thread->id)
-		return -EDEADLK;
+		return ksync_deadlock_self(q, KSYNC_WANT_EXCLUSIVE,
+					   KSYNC_HOLD_EXCLUSIVE);
 	hold = ksync_hold_spare(thread);
 	if (!hold)
 		return -ENOMEM;

@@ -45,6 +45,7 @@ static struct ksync_thread *ksync_thread_new(void)
 	thread = kzalloc(sizeof(*thread), GFP_KERNEL_ACCOUNT);
 	if (!thread)
 		return ERR_PTR(-ENOMEM);
+	refcount_set(&thread->ref, 1);
 	thread->task = current;
 	thread->holds = RB_ROOT;
 	INIT_LIST_HEAD(&thread->tickets);
@@ -90,7 +91,14 @@ static void ksync_thread_free_rcu(struct rcu_head *rcu)
 
 	put_pid(thread->tid);
 	put_pid(thread->tgid);
+	kvfree(thread->cycle);
 	kfree(thread);
+}
+
+void ksync_thread_put(struct ksync_thread *thread)
+{
+	if (refcount_dec_and_test(&thread->ref))
+		call_rcu(&thread->rcu, ksync_thread_free_rcu);
 }
 
 /* The thread holds nothing: its id may be given to another. May sleep. */
@@ -98,7 +106,7 @@ void ksync_thread_free(struct ksync_thread *thread)
 {
 	ksync_line_free(thread);
 	xa_erase(&ksync_thread_ids, thread->id);
-	call_rcu(&thread->rcu, ksync_thread_free_rcu);
+	ksync_thread_put(thread);
 }
 
 /*
@@ -147,6 +155,54 @@ int ksync_thread_cpu(u32 id)
 bool ksync_thread_exists(u32 id)
 {
 	return xa_load(&ksync_thread_ids, id);
+}
+
+/* Does the thread with that id wait, or is it about to? */
+bool ksync_thread_waits(u32 id)
+{
+	struct ksync_thread *thread;
+	bool waits;
+
+	rcu_read_lock();
+	thread = xa_load(&ksync_thread_ids, id);
+	waits = thread && READ_ONCE(thread->waits.object);
+	rcu_read_unlock();
+	return waits;
+}
+
+/* With a reference; NULL if there is none. */
+struct ksync_thread *ksync_thread_by_id(u32 id)
+{
+	struct ksync_thread *thread;
+
+	rcu_read_lock();
+	thread = xa_load(&ksync_thread_ids, id);
+	if (thread && !refcount_inc_not_zero(&thread->ref))
+		thread = NULL;
+	rcu_read_unlock();
+	return thread;
+}
+
+/* The first thread after *@id that waits, with a reference; sets *@id. */
+struct ksync_thread *ksync_thread_next_waiting(u32 *id)
+{
+	struct ksync_thread *thread;
+	unsigned long at = *id;
+
+	for (;;) {
+		rcu_read_lock();
+		thread = xa_find_after(&ksync_thread_ids, &at, KSYNC_LOCK_ID,
+				       XA_PRESENT);
+		if (thread && (!READ_ONCE(thread->waits.object) ||
+			       !refcount_inc_not_zero(&thread->ref))) {
+			rcu_read_unlock();
+			cond_resched();
+			continue;
+		}
+		rcu_read_unlock();
+		*id = at;
+		return thread;
+	}
 }
 
 /* In the caller's PID namespace, 0 where they are not visible. */

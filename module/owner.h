@@ -30,6 +30,7 @@ enum ksync_hold_kind {
 	KSYNC_HOLD_JOINED,	/* process: member of a barrier, count times */
 	KSYNC_HOLD_ARRIVED,	/* thread: at a barrier, in round */
 	KSYNC_HOLD_WAITING,	/* thread: a wait at a condition, interrupted */
+	KSYNC_HOLD_SLOT,	/* see struct ksync_held */
 };
 
 /**
@@ -55,7 +56,32 @@ struct ksync_hold {
 	u32 round;
 };
 
+/**
+ * struct ksync_held - goes through all that a thread holds; zeroed to begin
+ * @hold: what was found. KSYNC_HOLD_SLOT: what its slot @hold.index of the
+ *        object says, see ksync_slot_holds()
+ * @entries: of its line that were looked at
+ * @in_line: the tree is done
+ * @in_slots: so is the line
+ * @slot: the next slot, then
+ */
+struct ksync_held {
+	struct ksync_hold hold;
+	u32 entries;
+	bool in_line;
+	bool in_slots;
+	const struct ksync_slot_ref *slot;
+};
+
 #define KSYNC_HOLDS_INLINE 4	/* spare holds that come with a thread */
+
+/* The node that stands for a thread or process in the graph of that number. */
+struct ksync_mark {
+	u64 graph;
+	void *node;
+};
+
+struct ksync_cycle;
 
 /**
  * struct ksync_process - a process that owns permits or is a bound member
@@ -68,6 +94,7 @@ struct ksync_hold {
  * @area: lines of its threads, with a reference; NULL before they are used
  * @die_work: settles what it held, run by its last thread
  * @exec_work: gives back its permits, run by the thread that calls execve
+ * @mark: its place in a graph; guarded by the lock of graphs (waitgraph.c)
  * @rcu: freed after readers
  *
  * Lock order: a process's lock, then a bucket's.
@@ -82,6 +109,7 @@ struct ksync_process {
 	struct ksync_area *area;
 	struct callback_head die_work;
 	struct callback_head exec_work;
+	struct ksync_mark mark;
 	struct rcu_head rcu;
 };
 
@@ -103,6 +131,12 @@ struct ksync_process {
  *         the thread's alone
  * @tickets: its queued requests; ticket.c's
  * @tickets_ending: those of them that are listed no more and not yet gone
+ * @waits: what it waits for where that can be part of a cycle, @waits.object is
+ *         0 when nothing; written by the thread, or while it sleeps by who moves
+ *         it to the queue of a mutex, read by anybody
+ * @cycle: why it was last refused to wait; the thread's alone
+ * @mark: its place in a graph; guarded by the lock of graphs (waitgraph.c)
+ * @ref: one until its end, and temporary ones
  * @tid: pid of the thread, with a reference
  * @tgid: pid of its process, with a reference
  * @work: settles what the thread held, run by the thread as it ends
@@ -131,6 +165,13 @@ struct ksync_thread {
 	} place;
 	struct list_head tickets;
 	atomic_t tickets_ending;
+	struct {
+		u64 object;
+		u32 index;
+	} waits;
+	struct ksync_cycle *cycle;
+	struct ksync_mark mark;
+	refcount_t ref;
 	struct pid *tid;
 	struct pid *tgid;
 	struct callback_head work;
@@ -142,9 +183,13 @@ struct ksync_thread *ksync_thread_find(const struct task_struct *task);
 struct ksync_thread *ksync_thread_get(void);
 void ksync_thread_unhash(struct ksync_thread *thread);
 void ksync_thread_free(struct ksync_thread *thread);
+void ksync_thread_put(struct ksync_thread *thread);
 bool ksync_thread_running(u32 id);
 int ksync_thread_cpu(u32 id);
 bool ksync_thread_exists(u32 id);
+bool ksync_thread_waits(u32 id);
+struct ksync_thread *ksync_thread_by_id(u32 id);
+struct ksync_thread *ksync_thread_next_waiting(u32 *id);
 void ksync_thread_pids(u32 id, u32 *pid, u32 *tid);
 
 struct ksync_process *ksync_process_find(struct pid *pid);
@@ -163,6 +208,9 @@ struct ksync_hold *ksync_hold_alloc_nofail(void);
 void ksync_hold_free(struct ksync_hold *hold);
 void ksync_process_drop_hold(struct ksync_process *process,
 			     struct ksync_hold *hold);
+bool ksync_holds_next(const struct rb_root *holds, struct ksync_hold *at);
+bool ksync_thread_holds_next(struct ksync_thread *thread,
+			     struct ksync_held *at);
 int ksync_holds_init(void);
 void ksync_holds_exit(void);
 

@@ -26,15 +26,16 @@ static int ksync_cmp(u32 index, u32 want, u64 seq, const struct rb_node *node)
 	return 0;
 }
 
-/* The waiter of that kind that came first, NULL if there is none. */
-struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want)
+/* The first waiter of that kind from @seq on, NULL if there is none. */
+struct ksync_waiter *ksync_first_from(struct ksync_queue *q,
+				      enum ksync_want want, u64 seq)
 {
 	struct rb_node *node = q->bucket->waiters.rb_node, *best = NULL;
 	struct ksync_waiter *w;
 
 	lockdep_assert_held(&q->bucket->lock);
 	while (node) {
-		if (ksync_cmp(q->index, want, 0, node) <= 0) {
+		if (ksync_cmp(q->index, want, seq, node) <= 0) {
 			best = node;
 			node = node->rb_left;
 		} else {

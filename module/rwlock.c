@@ -29,6 +29,7 @@
 
 #include "lock_word.h"
 #include "commands.h"
+#include "deadlock.h"
 #include "owner.h"
 #include "rwlock.h"
 #include "slot.h"
@@ -211,7 +212,9 @@ static int rwlock_reread(struct ksync_queue *q, struct ksync_hold *hold,
 	int ret;
 
 	if (hold->kind == KSYNC_HOLD_EXCLUSIVE)
-		return try ? -EBUSY : -EDEADLK;
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_SHARED,
+						 hold->kind);
 	ret = ksync_update(q->cell, word, lock_word_read(&word, true));
 	if (ksync_changed(ret)) {
 		hold->count++;
@@ -264,9 +267,12 @@ static int rwlock_write(struct ksync_queue *q, struct ksync_limit *limit,
 
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	if (ksync_thread_hold(thread, q->obj->id, q->index) ||
-	    ksync_slot_hold(q, thread))
-		return try ? -EBUSY : -EDEADLK;
+	hold = ksync_thread_hold(thread, q->obj->id, q->index);
+	if (hold || ksync_slot_hold(q, thread))
+		return try ? -EBUSY :
+			     ksync_deadlock_self(q, KSYNC_WANT_EXCLUSIVE,
+						 hold ? hold->kind :
+							KSYNC_HOLD_SHARED);
 	hold = ksync_hold_spare(thread);
 	if (!hold)
 		return -ENOMEM;

@@ -249,6 +249,30 @@ u32 ksync_slots_readers(struct ksync_queue *q)
 	return n;
 }
 
+/*
+ * Copies the read holds, KSYNC_SLOT_ENTRIES at most, that stand in a slot of the
+ * thread @id: how many.
+ */
+int ksync_slot_holds(struct ksync_object *obj, u32 nr, u32 id,
+		     struct ksync_hold *holds)
+{
+	struct ksync_slots *slots = slots_of(obj);
+	u64 entry;
+	int i, n = 0;
+
+	if (nr >= slots_used(slots) || READ_ONCE(slots->owner[nr]) != id)
+		return 0;
+	for (i = 0; i < KSYNC_SLOT_ENTRIES; i++) {
+		entry = READ_ONCE(slots->slot[nr].entry[i]);
+		holds[n].object = obj->id;
+		holds[n].index = entry >> KSYNC_SLOT_INDEX_SHIFT;
+		holds[n].kind = KSYNC_HOLD_SHARED;
+		holds[n].count = entry_reads(entry, holds[n].index);
+		n += !!holds[n].count;
+	}
+	return n;
+}
+
 /* The entry by which the caller reads the primitive, NULL if there is none. */
 u64 *ksync_slot_hold(struct ksync_queue *q, struct ksync_thread *thread)
 {

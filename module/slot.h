@@ -14,6 +14,7 @@
 #include <linux/types.h>
 #include <linux/ksync.h>
 
+struct ksync_hold;
 struct ksync_object;
 struct ksync_queue;
 struct ksync_slots;
@@ -42,6 +43,8 @@ void ksync_slots_settle(struct ksync_thread *thread);
 
 void ksync_slots_fence(struct ksync_object *obj);
 u32 ksync_slots_readers(struct ksync_queue *q);
+int ksync_slot_holds(struct ksync_object *obj, u32 nr, u32 id,
+		     struct ksync_hold *holds);
 u64 *ksync_slot_hold(struct ksync_queue *q, struct ksync_thread *thread);
 
 #endif /* KSYNC_SLOT_H */

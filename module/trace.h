@@ -66,6 +66,55 @@ TRACE_EVENT(ksync_death,
 		  __entry->count)
 );
 
+/* A search that was made: how much it looked at, 0 or why not or -EDEADLK. */
+TRACE_EVENT(ksync_deadlock_check,
+	TP_PROTO(u64 object, u32 index, u32 steps, int result),
+	TP_ARGS(object, index, steps, result),
+	TP_STRUCT__entry(
+		__field(u64, object)
+		__field(u32, index)
+		__field(u32, steps)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__entry->object = object;
+		__entry->index = index;
+		__entry->steps = steps;
+		__entry->result = result;
+	),
+	TP_printk("object=%llu index=%u steps=%u result=%d", __entry->object,
+		  __entry->index, __entry->steps, __entry->result)
+);
+
+/* One for each edge of a cycle, PIDs as the host sees them. */
+TRACE_EVENT(ksync_deadlock,
+	TP_PROTO(u32 edge, u32 edges, u64 object, u32 index, u32 held,
+		 pid_t waiter, pid_t holder),
+	TP_ARGS(edge, edges, object, index, held, waiter, holder),
+	TP_STRUCT__entry(
+		__field(u32, edge)
+		__field(u32, edges)
+		__field(u64, object)
+		__field(u32, index)
+		__field(u32, held)
+		__field(pid_t, waiter)
+		__field(pid_t, holder)
+	),
+	TP_fast_assign(
+		__entry->edge = edge;
+		__entry->edges = edges;
+		__entry->object = object;
+		__entry->index = index;
+		__entry->held = held;
+		__entry->waiter = waiter;
+		__entry->holder = holder;
+	),
+	TP_printk("edge=%u/%u waiter=%d object=%llu index=%u held=%u holder=%d",
+		  __entry->edge, __entry->edges, __entry->waiter,
+		  __entry->object, __entry->index, __entry->held,
+		  __entry->holder)
+);
+
 #endif /* KSYNC_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -25,6 +25,7 @@
 #include <linux/sched/signal.h>
 #include <linux/time_namespace.h>
 
+#include "deadlock.h"
 #include "many.h"
 #include "owner.h"
 #include "trace.h"
@@ -224,8 +225,8 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 		      struct ksync_waiter *watch, ktime_t *expires)
 	__releases(&q->bucket->lock)
 {
+	bool check = !expires && !watch && !w->must, queued;
 	struct ksync_wake wake;
-	bool queued;
 	int ret;
 
 	ksync_wake_init(&wake);
@@ -236,7 +237,10 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 		ksync_queue_unlock(q);
 		ksync_wake_all(&wake);
 
-		ret = queued ? ksync_sleep(w, watch, expires) : 0;
+		ret = queued && check ? ksync_deadlock_check(q, w) : 0;
+		check = false;
+		if (queued && !ret)
+			ret = ksync_sleep(w, watch, expires);
 
 		ksync_wake_init(&wake);
 		ksync_queue_lock(q);
@@ -249,7 +253,9 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
 
-	return queued ? ret : ksync_wait_result(w);
+	ret = queued ? ret : ksync_wait_result(w);
+	ksync_deadlock_end(w);
+	return ret;
 }
 
 /**
@@ -261,8 +267,8 @@ int ksync_wait_queued(struct ksync_queue *q, struct ksync_waiter *w,
  *
  * A grant that races with the deadline, the event or a signal wins.
  *
- * Return: what advance granted with, -ETIMEDOUT, -ECANCELED or
- * -ERESTARTNOINTR. With the last three nothing was acquired, and whoever could
+ * Return: what advance granted with, -ETIMEDOUT, -ECANCELED, -EDEADLK or
+ * -ERESTARTNOINTR. With the last four nothing was acquired, and whoever could
  * go on instead has been told.
  */
 int ksync_wait_watched(struct ksync_queue *q, struct ksync_waiter *w,
@@ -284,6 +290,7 @@ int ksync_wait_watched(struct ksync_queue *q, struct ksync_waiter *w,
 	trace_ksync_wait(q->obj->id, q->index, w->want);
 	ksync_queue_lock(q);
 	ksync_place_take(q, w, thread);
+	ksync_deadlock_begin(q, w, thread);
 	ksync_enqueue(q, w);
 	ret = ksync_wait_queued(q, w, watch, expires);
 	if (ret == -ERESTARTNOINTR)

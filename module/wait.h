@@ -48,6 +48,10 @@ struct ksync_wake;
  * @seq: place in the order; likewise
  * @since: when it began to wait, CLOCK_MONOTONIC in ns; likewise
  * @task: who waits; NULL with @fire
+ * @thread: likewise, where its wait can be part of a cycle, otherwise NULL
+ * @sleep: number of this wait among all; grows. Bucket lock
+ * @refused: waits no more: it would have closed a cycle. Bucket lock
+ * @must: is never refused; its caller cannot do without
  * @id: thread id that a grant puts into the word
  * @count: semaphore: permits wanted
  * @round: waitgroup: round that it waits for the end of; event: changes seen
@@ -71,6 +75,10 @@ struct ksync_waiter {
 	u64 seq;
 	u64 since;
 	struct task_struct *task;
+	struct ksync_thread *thread;
+	u64 sleep;
+	bool refused;
+	bool must;
 	u32 id;
 	u32 count;
 	u32 round;
@@ -118,7 +126,8 @@ static inline void ksync_waiter_init(struct ksync_queue *q,
 }
 
 /* queue.c */
-struct ksync_waiter *ksync_first(struct ksync_queue *q, enum ksync_want want);
+struct ksync_waiter *ksync_first_from(struct ksync_queue *q,
+				      enum ksync_want want, u64 seq);
 struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want);
 struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_enqueue(struct ksync_queue *q, struct ksync_waiter *w);
@@ -196,6 +205,13 @@ static inline void ksync_queue_lock(struct ksync_queue *q)
 static inline void ksync_queue_unlock(struct ksync_queue *q)
 {
 	spin_unlock(&q->bucket->lock);
+}
+
+/* The waiter of that kind that came first, NULL if there is none. */
+static inline struct ksync_waiter *ksync_first(struct ksync_queue *q,
+					       enum ksync_want want)
+{
+	return ksync_first_from(q, want, 0);
 }
 
 static inline bool ksync_queue_empty(struct ksync_queue *q)

@@ -256,7 +256,7 @@ TEST(strings)
 /* The kernel backend promises everything; each promise has its own bit. */
 TEST(guarantees)
 {
-	uint64_t all = ((1ULL << 13) - 1) | KSYNC_G_CANCEL | KSYNC_G_MANY |
+	uint64_t all = ((1ULL << 14) - 1) | KSYNC_G_CANCEL | KSYNC_G_MANY |
 		       KSYNC_G_POLL;
 
 	REQUIRE_BACKEND();
@@ -296,6 +296,17 @@ TEST(constants)
 	EXPECT_EQ(16, sizeof(struct ksync_options));
 	EXPECT_EQ(2 * sizeof(void *), sizeof(struct ksync_wait));
 	EXPECT_EQ(80, sizeof(struct ksync_status));
+	EXPECT_EQ(1, KSYNC_WANTS_EXCLUSIVE);
+	EXPECT_EQ(2, KSYNC_WANTS_SHARED);
+	EXPECT_EQ(3, KSYNC_WANTS_PERMITS);
+	EXPECT_EQ(4, KSYNC_WANTS_END);
+	EXPECT_EQ(0, KSYNC_HELD_BY_NOBODY);
+	EXPECT_EQ(1, KSYNC_HELD_EXCLUSIVE);
+	EXPECT_EQ(2, KSYNC_HELD_SHARED);
+	EXPECT_EQ(3, KSYNC_HELD_PERMITS);
+	EXPECT_EQ(4, KSYNC_HELD_QUEUE);
+	EXPECT_EQ(216, sizeof(struct ksync_edge));
+	EXPECT_EQ(1ULL << 13, KSYNC_G_DEADLOCK);
 }
 
 TEST_HARNESS_MAIN

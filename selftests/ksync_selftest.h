@@ -172,6 +172,7 @@ static inline const char *guarantee_name(uint64_t bits)
 		"names per network namespace",
 		"to leave nothing behind",
 		"to wake those whom a broadcast is for in turn",
+		"to refuse cycles of waits",
 	};
 	int bit = __builtin_ffsll(bits) - 1;
 
@@ -181,7 +182,9 @@ static inline const char *guarantee_name(uint64_t bits)
 		return "to wait for several at once";
 	if (bits & KSYNC_G_POLL)
 		return "queued requests";
-	return bit >= 0 && bit < (int)ARRAY_SIZE(names) ? names[bit] : "this";
+	if (bit < 0 || bit >= (int)ARRAY_SIZE(names) || !names[bit])
+		return "this";
+	return names[bit];
 }
 
 static inline uint64_t missing_guarantees(uint64_t bits)

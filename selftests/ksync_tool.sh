@@ -124,7 +124,7 @@ not_running()
 help_everywhere()
 {
 	gives 0 ksync --help && says Usage: out || return
-	for c in lock sem wg ls show status unlink; do
+	for c in lock sem wg ls show graph status unlink; do
 		gives 0 ksync $c --help && says "Usage: ksync $c" out &&
 			says "ksync $c " out || return
 		ksync --help | grep -q "^  $c " || return
@@ -427,6 +427,28 @@ status_tells_backend()
 	says "must be 'kernel' or 'futex'" err
 }
 
+# A holder that does not wait, and one that waits for it.
+graph_tells_who_waits()
+{
+	if [ "$KSYNC_BACKEND" = futex ]; then
+		gives 69 ksync graph && says 'cannot' err
+		return
+	fi
+	"$tool" lock "$1" sleep 100 &
+	pids="$pids $!"
+	within is "$1" held true || return
+	"$tool" lock "$1" true &
+	pids="$pids $!"
+	within is "$1" waiting_writers 1 &&
+	gives 0 ksync graph && says "waits .* for rwlock '$1'" out &&
+	says 'held by [0-9]* (ksync' out &&
+	gives 0 ksync graph --dot && says '^digraph ksync {' out &&
+	says "shape=box, label=\"rwlock '$1'\"" out &&
+	says '-> thread_[0-9]*_0 \[label="exclusive"\]' out &&
+	gives 0 ksync graph --json && says "\"name\": \"$1\"" out &&
+	says '"held": "exclusive"' out && gives 64 ksync graph too many
+}
+
 missing_module()
 {
 	[ ! -e /sys/module/ksync ] || return 0
@@ -448,7 +470,8 @@ tests="help_everywhere usage_errors lock_passes_exit_status lock_excludes
 	lock_shared lock_passes_signals_on die_holding orphan_goes_on check_dead
 	killed_command_is_a_death sem_limits sem_resize wg_round wg_run
 	wg_member_dies wg_watches_adder unlink_frees_the_name wrong_type
-	json_output odd_names status_tells_backend missing_module lost_output
+	json_output odd_names status_tells_backend graph_tells_who_waits
+	missing_module lost_output
 	nothing_left"
 
 backends()

@@ -45,6 +45,7 @@ union uapi_args {
 	struct ksync_device_info device;
 	struct ksync_object_info info;
 	struct ksync_query_args query;
+	struct ksync_graph_args graph;
 	struct ksync_primitive_status status;
 	struct ksync_index_args basic;
 	struct ksync_lock_args lock;

@@ -46,6 +46,12 @@ static const struct command {
 	  { U32(ksync_query_args, status.index), END } },
 	{ COMMAND(DEV_THREAD), DEVICE_FD, .zero = { END } },
 	{ COMMAND(DEV_UNLINK), DEVICE_FD, 0, true, { END } },
+#define GRAPH_ZERO	{ U32(ksync_graph_args, nr),			\
+			  U32(ksync_graph_args, flags),			\
+			  U32(ksync_graph_args, total),			\
+			  U32(ksync_graph_args, pad), END }
+	{ COMMAND(DEV_GRAPH), DEVICE_FD, 0, false, GRAPH_ZERO },
+	{ COMMAND(DEV_CYCLE), DEVICE_FD, 0, false, GRAPH_ZERO },
 	{ COMMAND(OBJ_INFO), -1, .zero = { END } },
 	{ COMMAND(OBJ_STATUS), -1, .zero = { END } },
 	{ COMMAND(OBJ_WAKE), -1, .zero = { U32(ksync_index_args, flags), END } },
@@ -184,6 +190,10 @@ static inline union uapi_args well_formed(const struct command *k, int pidfd)
 		break;
 	case KSYNC_IOC_EVENT_SET_PARENT:
 		a.parent.fd = KSYNC_NO_FD;
+		break;
+	case KSYNC_IOC_DEV_GRAPH:
+	case KSYNC_IOC_DEV_CYCLE:
+		a.graph.size = sizeof(struct ksync_graph_edge);
 		break;
 	case KSYNC_IOC_MUTEX_LOCK:
 	case KSYNC_IOC_RWLOCK_RDLOCK:

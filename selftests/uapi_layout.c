@@ -34,6 +34,8 @@ static const struct field sizes_table[] = {
 	SIZE(struct ksync_object_info, 168),
 	SIZE(struct ksync_primitive_status, 80),
 	SIZE(struct ksync_query_args, 256),
+	SIZE(struct ksync_graph_edge, 216),
+	SIZE(struct ksync_graph_args, 32),
 	SIZE(struct ksync_index_args, 8),
 	SIZE(struct ksync_lock_args, 24),
 	SIZE(struct ksync_sem_args, 32),
@@ -127,6 +129,28 @@ static const struct field offsets_table[] = {
 	OFFSET(ksync_query_args, cursor, 0),
 	OFFSET(ksync_query_args, info, 8),
 	OFFSET(ksync_query_args, status, 176),
+	OFFSET(ksync_graph_edge, object, 0),
+	OFFSET(ksync_graph_edge, waited_ns, 8),
+	OFFSET(ksync_graph_edge, type, 16),
+	OFFSET(ksync_graph_edge, index, 20),
+	OFFSET(ksync_graph_edge, want, 24),
+	OFFSET(ksync_graph_edge, wanted, 28),
+	OFFSET(ksync_graph_edge, held, 32),
+	OFFSET(ksync_graph_edge, count, 36),
+	OFFSET(ksync_graph_edge, waiter_pid, 40),
+	OFFSET(ksync_graph_edge, waiter_tid, 44),
+	OFFSET(ksync_graph_edge, holder_pid, 48),
+	OFFSET(ksync_graph_edge, holder_tid, 52),
+	OFFSET(ksync_graph_edge, waiter_comm, 56),
+	OFFSET(ksync_graph_edge, holder_comm, 72),
+	OFFSET(ksync_graph_edge, name, 88),
+	OFFSET(ksync_graph_args, edges, 0),
+	OFFSET(ksync_graph_args, room, 8),
+	OFFSET(ksync_graph_args, size, 12),
+	OFFSET(ksync_graph_args, nr, 16),
+	OFFSET(ksync_graph_args, flags, 20),
+	OFFSET(ksync_graph_args, total, 24),
+	OFFSET(ksync_graph_args, pad, 28),
 	OFFSET(ksync_index_args, index, 0),
 	OFFSET(ksync_index_args, flags, 4),
 	OFFSET(ksync_lock_args, index, 0),
@@ -232,6 +256,8 @@ static const struct field commands_table[] = {
 	COMMAND(KSYNC_IOC_DEV_QUERY, 0xc100d704),
 	COMMAND(KSYNC_IOC_DEV_LIST, 0xc100d705),
 	COMMAND(KSYNC_IOC_DEV_WAIT, 0xc028d706),
+	COMMAND(KSYNC_IOC_DEV_GRAPH, 0xc020d707),
+	COMMAND(KSYNC_IOC_DEV_CYCLE, 0xc020d708),
 	COMMAND(KSYNC_IOC_DEV_THREAD, 0x8008d709),
 	COMMAND(KSYNC_IOC_OBJ_INFO, 0x80a8d710),
 	COMMAND(KSYNC_IOC_OBJ_STATUS, 0xc050d711),
@@ -399,6 +425,17 @@ TEST(constants)
 	EXPECT_EQ(4, KSYNC_STATUS_LOSS);
 	EXPECT_EQ(256, KSYNC_STATUS_BROKEN);
 	EXPECT_EQ(512, KSYNC_STATUS_DONE);
+	EXPECT_EQ(1, KSYNC_EDGE_WANT_EXCLUSIVE);
+	EXPECT_EQ(2, KSYNC_EDGE_WANT_SHARED);
+	EXPECT_EQ(3, KSYNC_EDGE_WANT_PERMITS);
+	EXPECT_EQ(4, KSYNC_EDGE_WANT_END);
+	EXPECT_EQ(0, KSYNC_EDGE_HELD_NOBODY);
+	EXPECT_EQ(1, KSYNC_EDGE_HELD_EXCLUSIVE);
+	EXPECT_EQ(2, KSYNC_EDGE_HELD_SHARED);
+	EXPECT_EQ(3, KSYNC_EDGE_HELD_PERMITS);
+	EXPECT_EQ(4, KSYNC_EDGE_HELD_QUEUE);
+	EXPECT_EQ(1, KSYNC_GRAPH_PARTIAL);
+	EXPECT_EQ(1U << 16, KSYNC_GRAPH_ROOM_MAX);
 }
 
 TEST_HARNESS_MAIN

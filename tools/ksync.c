@@ -11,6 +11,7 @@ static const struct subcommand subcommands[] = {
 	{ "wg", "count members of a group of tasks; wait for all of them", wg_main },
 	{ "ls", "list the named objects, who holds them and who waits", ls_main },
 	{ "show", "show all about one object", show_main },
+	{ "graph", "show who waits for whom; --dot draws it", graph_main },
 	{ "status", "show the backend in use and what it guarantees", status_main },
 	{ "unlink", "take names away; who has the object open keeps it", unlink_main },
 };

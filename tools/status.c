@@ -40,6 +40,8 @@ static const struct guarantee {
 	  "events cancel waits, and may have parents" },
 	{ KSYNC_G_MANY, "many", "waits for one of several, or for all" },
 	{ KSYNC_G_POLL, "poll", "requests that are queued, and polled for" },
+	{ KSYNC_G_DEADLOCK, "deadlock",
+	  "a wait that would close a cycle of waits is refused" },
 };
 
 static void help(void)

@@ -4,7 +4,7 @@
  *
  *	ksync.c			dispatch
  *	lock.c sem.c wg.c	subcommands that take something and run CMD
- *	ls.c show.c status.c unlink.c
+ *	ls.c show.c graph.c status.c unlink.c
  *	    |
  *	run.c		CMD as a child: signals, exit status
  *	keeper.c	the background process behind "wg add"
@@ -50,6 +50,7 @@ int sem_main(int argc, char **argv);
 int wg_main(int argc, char **argv);
 int ls_main(int argc, char **argv);
 int show_main(int argc, char **argv);
+int graph_main(int argc, char **argv);
 int status_main(int argc, char **argv);
 int unlink_main(int argc, char **argv);
 

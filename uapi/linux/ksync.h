@@ -26,7 +26,9 @@
  *   EOWNERDEAD      acquired, but a previous exclusive holder died holding it
  *                   (wait group: the round ended, and members of it died)
  *   ENOTRECOVERABLE a dead holder's state was given up on
- *   EDEADLK         waiting would never end
+ *   EDEADLK         waiting would never end: the caller holds it already, or
+ *                   would wait without a deadline and close a cycle of waits
+ *                   (KSYNC_IOC_DEV_CYCLE tells which)
  *   EPERM           the caller does not hold what it tries to give back
  *   EOVERFLOW       a count would pass its maximum
  *   ERANGE          a count would fall below zero
@@ -276,6 +278,8 @@ struct ksync_query_args {
 	struct ksync_primitive_status status;
 };
 
+#include <linux/ksync_graph.h>
+
 /*
  * Commands on a mutex and the exclusive side of an rwlock: the hold stands in
  * the caller's line (struct ksync_line), from before the command, and the
@@ -415,6 +419,8 @@ struct ksync_slot_args {
 #define KSYNC_IOC_DEV_QUERY	_IOWR(KSYNC_IOC_MAGIC, 0x04, struct ksync_query_args)
 #define KSYNC_IOC_DEV_LIST	_IOWR(KSYNC_IOC_MAGIC, 0x05, struct ksync_query_args)
 #define KSYNC_IOC_DEV_WAIT	_IOWR(KSYNC_IOC_MAGIC, 0x06, struct ksync_wait_args)
+#define KSYNC_IOC_DEV_GRAPH	_IOWR(KSYNC_IOC_MAGIC, 0x07, struct ksync_graph_args)
+#define KSYNC_IOC_DEV_CYCLE	_IOWR(KSYNC_IOC_MAGIC, 0x08, struct ksync_graph_args)
 #define KSYNC_IOC_DEV_THREAD	_IOR(KSYNC_IOC_MAGIC, 0x09, struct ksync_thread_args)
 
 /* On every object. */
