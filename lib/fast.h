@@ -271,7 +271,9 @@ static inline int32_t ksync_fast_place(uint64_t tag)
 	       (char *)__builtin_thread_pointer();
 }
 
-#if defined(__x86_64__) && defined(__SEG_FS)
+/* Sanitizers take an offset for an address. */
+#if defined(__x86_64__) && defined(__SEG_FS) && !defined(__clang__) && \
+	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define ksync_fast_ptr		struct ksync_fast __seg_fs *
 #define ksync_fast_at(place)	((ksync_fast_ptr)(intptr_t)(place))
 #else

@@ -436,6 +436,32 @@ TEST_F_TIMEOUT(limits, many_readers, 300)
 	close(fd);
 }
 
+/* There are fewer queues than primitives: those who share one do not mix. */
+TEST_F(limits, primitives_share_queues)
+{
+	static const __u32 at_[] = { 512, 0, 256, 768 };
+	int fd = create(self->dev, KSYNC_TYPE_MUTEX, KSYNC_F_FIFO, 1024);
+	struct peer p[ARRAY_SIZE(at_)];
+	int i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < (int)ARRAY_SIZE(at_); i++) {
+		ASSERT_EQ(0, peer_fork(&p[i]));
+		ASSERT_EQ(0, me(at(at_[i], mutex_trylock(fd))));
+		start(&p[i], at(at_[i], mutex_lock(fd, NEVER)));
+		ASSERT_TRUE(queued_at(fd, at_[i], 1, 0));
+	}
+	for (i = ARRAY_SIZE(at_) - 1; i >= 0; i--) {
+		EXPECT_TRUE(silent(&p[i]));
+		ASSERT_EQ(0, me(at(at_[i], mutex_unlock(fd))));
+		EXPECT_EQ(0, answer(&p[i]));
+		EXPECT_EQ(p[i].pid, status_of(fd, at_[i]).holder_pid);
+	}
+	for (i = 0; i < (int)ARRAY_SIZE(at_); i++)
+		peer_kill(&p[i]);
+	close(fd);
+}
+
 static int crowded;	/* the mutex that the next function crowds */
 
 static int crowd_around(struct call *c)
