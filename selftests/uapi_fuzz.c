@@ -14,7 +14,6 @@
 #include "uapi_fuzz_world.h"
 
 #define PROCESSES	5
-#define EVENT_TYPE	5	/* enum ksync_primitive_type, if there are any */
 #define ERRNOS		160
 
 static struct tally {
@@ -74,7 +73,7 @@ static char *place(struct fuzzer *f, const struct command *k, unsigned int cmd)
 		.kind = &kinds[rnd(r, ARRAY_SIZE(kinds))],
 		.pidfd = world.pidfds[rnd(r, 2)],
 		.event = one_in(r, 4) ? world.fds[rnd(r, SLOTS)] :
-					fd_of_type(r, EVENT_TYPE),
+					fd_of_type(r, KSYNC_TYPE_EVENT),
 		.mutex = fd_of_type(r, KSYNC_TYPE_MUTEX),
 		.array = f->page,
 		.items = f->page + PAGE / 2,
@@ -395,10 +394,12 @@ TEST_F_TIMEOUT(fuzz, everything, 4000)
 			    kinds[kind].type <= KSYNC_TYPE_SEM)
 				continue;
 			fd = *shared_slot(originals, kind, v);
-			for (i = 0; i < NR; i++)
-				EXPECT_TRUE(is_free(fd, kinds[kind].type, i))
+			for (i = 0; i < NR; i++) {
+				EXPECT_TRUE(is_free(fd, kinds[kind].type, i)) {
 					TH_LOG("%s %u of variant %d",
 					       kinds[kind].name, i, v);
+				}
+			}
 		}
 	}
 }
