@@ -120,7 +120,7 @@ static bool is_done(int w)
 	       __atomic_load_n(&desks[w].asked, __ATOMIC_SEQ_CST);
 }
 
-static void request(int w, struct call c, int r)
+static void ask_for(int w, struct call c, int r)
 {
 	desks[w].call = at(indexes[r], c);
 	__atomic_fetch_add(&desks[w].asked, 1, __ATOMIC_SEQ_CST);
@@ -308,7 +308,7 @@ static bool step_acquire(struct model *m, int w)
 	if (m->held[w][r])
 		return true;
 	c = acquire_call(r, how, count, limited ? in_ms(1) : NEVER);
-	request(w, c, r);
+	ask_for(w, c, r);
 	if (available(m, r, how, count)) {
 		take(m, w, r, how, count);
 		return finish(w, 0, "what is free");
@@ -354,7 +354,7 @@ static bool step_release(struct model *m, int w)
 			continue;
 		before = *m;
 		give(m, w, r, count);
-		request(w, release_call(r, count), r);
+		ask_for(w, release_call(r, count), r);
 		if (!finish(w, 0, "release"))
 			return false;
 		for (i = 0; i < WORKERS; i++)
