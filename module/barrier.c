@@ -23,18 +23,28 @@ static int barrier_outcome(struct ksync_queue *q, u32 round)
 				    READ_ONCE(q->cell->barrier.history), round);
 }
 
-/* Everyone goes whose round is over, or broken. */
+/* False if the round of @w, which may be NULL, is not over, or broken. */
+static bool barrier_admit(struct ksync_queue *q, struct ksync_waiter *w,
+			  struct ksync_wake *wake)
+{
+	int ret = w ? barrier_outcome(q, w->round) : -EINPROGRESS;
+
+	if (ret == -EINPROGRESS)
+		return false;
+	ksync_grant(q, w, ret, wake);
+	return true;
+}
+
+/*
+ * Everyone goes whose round is over, or broken. Who arrived for an earlier round
+ * may come to the queue behind those of the next: then it is the last, and this
+ * is called as it comes.
+ */
 static void barrier_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
-	struct ksync_waiter *w;
-	int ret;
-
-	while ((w = ksync_first(q, KSYNC_WANT_SHARED))) {
-		ret = barrier_outcome(q, w->round);
-		if (ret == -EINPROGRESS)
-			break;
-		ksync_grant(q, w, ret, wake);
-	}
+	while (barrier_admit(q, ksync_first(q, KSYNC_WANT_SHARED), wake))
+		;
+	barrier_admit(q, ksync_last(q, KSYNC_WANT_SHARED), wake);
 }
 
 static void barrier_remember(struct ksync_barrier_cell *cell, bool broken)

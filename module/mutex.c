@@ -66,7 +66,10 @@ static bool mutex_hands_over(struct ksync_queue *q, struct ksync_waiter *w)
 	       ktime_get_ns() - w->since >= KSYNC_STARVING;
 }
 
-/* Waits that end with an error end for all, hence the loop. */
+/*
+ * Waits that end with an error end for all, hence the loop. After it somebody
+ * else may be the first, hence the second look at WAITERS.
+ */
 static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 {
 	struct ksync_waiter *w;
@@ -78,7 +81,7 @@ static void mutex_advance(struct ksync_queue *q, struct ksync_wake *wake)
 		ret = ksync_update(q->cell, word,
 				   lock_word_acquire(&word, w->id, true, true));
 		if (ret == -EBUSY)
-			return;
+			break;
 		ksync_grant(q, w, ret, wake);
 	}
 	mutex_sync(q);

@@ -68,6 +68,27 @@ struct ksync_waiter *ksync_first_from(struct ksync_queue *q,
 	return w->index == q->index && w->want == want ? w : NULL;
 }
 
+/* The one that came last. */
+struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want)
+{
+	struct rb_node *node = q->bucket->waiters.rb_node, *best = NULL;
+	struct ksync_waiter *w;
+
+	lockdep_assert_held(&q->bucket->lock);
+	while (node) {
+		if (ksync_cmp(q->index, want, U64_MAX, node) > 0) {
+			best = node;
+			node = node->rb_right;
+		} else {
+			node = node->rb_left;
+		}
+	}
+	if (!best)
+		return NULL;
+	w = rb_entry(best, struct ksync_waiter, node);
+	return w->index == q->index && w->want == want ? w : NULL;
+}
+
 /* The one of the same kind that came after @w, NULL if there is none. */
 struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w)
 {

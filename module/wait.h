@@ -99,6 +99,7 @@ static inline void ksync_wake_init(struct ksync_wake *wake)
 
 struct ksync_waiter *ksync_first_from(struct ksync_queue *q,
 				      enum ksync_want want, u64 seq);
+struct ksync_waiter *ksync_last(struct ksync_queue *q, enum ksync_want want);
 struct ksync_waiter *ksync_next(struct ksync_queue *q, struct ksync_waiter *w);
 void ksync_grant(struct ksync_queue *q, struct ksync_waiter *w, int result,
 		 struct ksync_wake *wake);

@@ -29,6 +29,7 @@ struct victim_notes {
 struct victim_calls {
 	job_fn prepare, call, clean;	/* prepare and clean may be NULL */
 	uint64_t arg;			/* of the call */
+	bool clean_anyway;		/* also when the call failed */
 };
 
 struct victim {
@@ -40,6 +41,8 @@ struct victim {
 	/* Once, when it is seen to sleep. */
 	void (*asleep)(void *arg);
 	void *asleep_arg;
+	bool naps;			/* no need to wait when it sleeps... */
+	bool napping;			/* ...as it does */
 };
 
 /* The tracer sees signals also when they are ignored. */
@@ -51,7 +54,7 @@ static inline void victim_mark(int sig)
 static inline void __attribute__((noreturn))
 victim_child(const struct victim_calls *c, void *obj, struct victim_notes *n)
 {
-	long result;
+	long r;
 
 	signal(SIGUSR1, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
@@ -59,10 +62,9 @@ victim_child(const struct victim_calls *c, void *obj, struct victim_notes *n)
 		_exit(1);
 	n->prepared = c->prepare ? c->prepare(obj, 0) : 0;
 	victim_mark(SIGUSR1);
-	result = c->call(obj, c->arg);
+	n->result = r = c->call(obj, c->arg);
 	victim_mark(SIGUSR2);
-	n->result = result;
-	if (c->clean && (!result || result == -EOWNERDEAD))
+	if (c->clean && (!r || r == -EOWNERDEAD || c->clean_anyway))
 		n->cleaned = c->clean(obj, 0);
 	else
 		n->cleaned = 0;
@@ -116,6 +118,9 @@ static inline bool victim_wait(struct victim *v)
 	void (*asleep)(void *arg);
 
 	while (waitpid(v->pid, &v->status, __WALL) != v->pid) {
+		v->napping = v->naps && victim_sleeps(v);
+		if (v->napping)
+			return false;
 		if (v->asleep && victim_sleeps(v)) {
 			asleep = v->asleep;
 			v->asleep = NULL;
@@ -182,6 +187,15 @@ static inline void pin_to_cpu(pid_t pid, bool on)
 	sched_setaffinity(pid, sizeof(set), &set);
 }
 
+/* Where the victim is, which victim_begin() bound to a CPU. */
+static inline void share_cpu(struct victim *v)
+{
+	cpu_set_t set;
+
+	if (!sched_getaffinity(v->pid, sizeof(set), &set))
+		sched_setaffinity(0, sizeof(set), &set);
+}
+
 /* A child that has prepared itself, and stands before the call. */
 static inline bool victim_begin(struct victim *v, const struct victim_calls *c,
 				void *obj, struct victim_notes *notes)
@@ -227,6 +241,7 @@ static inline bool victim_go(struct victim *v, uint64_t n,
 	unsigned int i;
 	bool fine = true;
 
+	share_cpu(v);
 	victim_ticks(true);
 	for (i = 0; known && fine && !v->over && i < known->nr &&
 	     known->at[i] < n; i++) {

@@ -110,6 +110,41 @@ static int fill_table(struct call *c)
 	return fd < 0 ? -errno : 0;
 }
 
+#ifdef KSYNC_IOC_COND_WAIT
+static int run_once(struct call *c)
+{
+	return me(lock_call(c->fd, KSYNC_IOC_ONCE_BEGIN, NEVER));
+}
+
+static int complete_once(struct call *c)
+{
+	return run_once(c) ?: me(basic_call(c->fd, KSYNC_IOC_ONCE_COMPLETE));
+}
+
+static int join_barrier(struct call *c)
+{
+	return me(basic_call(c->fd, KSYNC_IOC_BARRIER_JOIN));
+}
+
+/* Its descriptor: what is given up during a wait at a condition. */
+static int hold_a_mutex(struct call *c)
+{
+	int dev = device_open(), fd = create(dev, KSYNC_TYPE_MUTEX, 0, 1);
+
+	close(dev);
+	return fd < 0 ? fd : me(mutex_trylock(fd)) ?: fd;
+}
+
+static struct call cond_wait_late(int fd, int mutex)
+{
+	struct call c = basic_call(fd, KSYNC_IOC_COND_WAIT);
+
+	c.arg.cond.mutex = mutex;
+	c.arg.cond.deadline = LONG_AGO;
+	return c;
+}
+#endif
+
 /* Calls, of a site. */
 #define CALL(fn, what)							\
 static struct call fn(const struct site *s)				\
@@ -153,6 +188,19 @@ CALL(tryacquire, sem_tryacquire(s->fd, 1))
 CALL(release, sem_release(s->fd, 1))
 CALL(resize, sem_resize(s->fd, 9))
 CALL(resize_back, sem_resize(s->fd, 1))
+#ifdef KSYNC_IOC_COND_WAIT
+CALL(wait_late, cond_wait_late(s->fd, s->pidfd))
+CALL(signal_one, basic_call(s->fd, KSYNC_IOC_COND_SIGNAL))
+CALL(signal_all, basic_call(s->fd, KSYNC_IOC_COND_BROADCAST))
+CALL(arrive, lock_call(s->fd, KSYNC_IOC_BARRIER_WAIT, NEVER))
+CALL(join_it, basic_call(s->fd, KSYNC_IOC_BARRIER_JOIN))
+CALL(leave, basic_call(s->fd, KSYNC_IOC_BARRIER_LEAVE))
+CALL(mend, basic_call(s->fd, KSYNC_IOC_BARRIER_RESET))
+CALL(begin, lock_call(s->fd, KSYNC_IOC_ONCE_BEGIN, NEVER))
+CALL(complete, basic_call(s->fd, KSYNC_IOC_ONCE_COMPLETE))
+CALL(abandon, basic_call(s->fd, KSYNC_IOC_ONCE_ABANDON))
+CALL(undo_it, basic_call(s->fd, KSYNC_IOC_ONCE_RESET))
+#endif
 
 FIXTURE(chain)
 {
@@ -276,6 +324,29 @@ FAILING(tracked_tryacquire, tryacquire, TRACKED, .undo = release,
 	.at_least = 2);
 FAILING(tracked_release, release, TRACKED, .prepare = take_permit,
 	.undo = acquire);
+
+#ifdef KSYNC_IOC_COND_WAIT
+#define COND		.type = KSYNC_TYPE_COND
+#define BARRIER		.type = KSYNC_TYPE_BARRIER
+#define ONCE		.type = KSYNC_TYPE_ONCE
+
+FAILING(cond_wait, wait_late, COND, .prepare = hold_a_mutex,
+	.result = -ETIMEDOUT);
+FAILING(cond_signal, signal_one, COND);
+FAILING(cond_broadcast, signal_all, COND);
+FAILING(barrier_wait_alone, arrive, BARRIER, .result = 1, .at_least = 1);
+FAILING(barrier_join, join_it, BARRIER, .undo = leave, .at_least = 1);
+FAILING(barrier_leave, leave, BARRIER, .prepare = join_barrier,
+	.undo = join_it);
+FAILING(barrier_reset, mend, BARRIER, .lasting = true);
+FAILING(once_begin, begin, ONCE, .undo = abandon, .lasting = true,
+	.at_least = 1);
+FAILING(once_begin_waits, begin, ONCE, .undo = abandon, .hold = begin,
+	.let_go = abandon, .lasting = true, .at_least = 1);
+FAILING(once_complete, complete, ONCE, .prepare = run_once, .lasting = true);
+FAILING(once_abandon, abandon, ONCE, .prepare = run_once, .lasting = true);
+FAILING(once_reset, undo_it, ONCE, .prepare = complete_once, .lasting = true);
+#endif
 
 #pragma GCC diagnostic pop
 

@@ -7,7 +7,7 @@
  * end them, and guarded objects keep what others hold. Objects that it was not
  * given work as if it were not there, and nothing of the kernel is seen.
  *
- * KSYNC_HOSTILE_SECONDS (default 2, for each test) and KSYNC_FUZZ_SEED say how
+ * KSYNC_HOSTILE_SECONDS (default 1, for each test) and KSYNC_FUZZ_SEED say how
  * long and which.
  */
 #include "uapi_fuzz.h"
@@ -33,7 +33,7 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 
 static __u64 campaign(void)
 {
-	return now_ns() + setting("KSYNC_HOSTILE_SECONDS", 2) * NS_PER_S;
+	return now_ns() + setting("KSYNC_HOSTILE_SECONDS", 1) * NS_PER_S;
 }
 
 /* Random words into @fd's memory, if there is such a thing. */

@@ -170,7 +170,8 @@ WINDOW(downgrade) { {
 } };
 WINDOW(upgrade) { {
 	.type = &a_rwlock, MATES(reader, writer),
-	CALLS(job_rdlock, try_upgrade, job_rwlock_unlock),
+	.calls = { job_rdlock, job_upgrade, job_rwlock_unlock, 0, true },
+	.may = -EBUSY,
 	.tells = TELLS_WRITERS, .before = NO_REPORT, .after = REPORT,
 } };
 

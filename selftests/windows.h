@@ -48,7 +48,7 @@ struct window {
 	const struct window_type *type;
 	uint32_t flags;
 	struct victim_calls calls;
-	long may;		/* what the call may also give when it lives */
+	long may;		/* what the call may also give */
 	job_fn keep, let_go;
 	bool times_out;		/* the keeper does not let go for the call */
 	const struct window_role *mate[2];	/* one of them; may be NULL */
@@ -204,14 +204,6 @@ static long read_twice(void *h, uint64_t unused)
 static long unlock_twice(void *h, uint64_t unused)
 {
 	return ksync_rwlock_unlock(h) ?: ksync_rwlock_unlock(h);
-}
-
-/* Others may read by now. */
-static long try_upgrade(void *h, uint64_t unused)
-{
-	long err = ksync_rwlock_upgrade(h);
-
-	return err == -EBUSY ? 0 : err;
 }
 
 /* Semaphores, tracked: three permits. */

@@ -232,7 +232,8 @@ static void fenced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, word, READS(2));
 
 	for (i = 0; i < ARRAY_SIZE(in_the_way); i++) {
-		word = before = KSYNC_LOCK_FENCED | in_the_way[i];
+		before = KSYNC_LOCK_FENCED | in_the_way[i];
+		word = before;
 		KUNIT_EXPECT_EQ(test, lock_word_unfence(&word), -EBUSY);
 		KUNIT_EXPECT_EQ(test, word, before);
 	}

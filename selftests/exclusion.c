@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Readers that meet no writer for long, and then one. A lock whose readers have
+ * no fence on their fast path must not let the two pass each other; what was
+ * written before must be seen, all or nothing.
+ */
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "actor.h"
+
+#define READERS	2
+/* Between two writes: enough to forget the last one. */
+#define READS	3000
+
+/* Where every read is a system call there is less to see, and it takes longer. */
+static int writes(void)
+{
+	return strcmp(ksync_backend(), "futex") ? 40 : 200;
+}
+
+/* Two that are the same whenever nobody writes, each in its own cache line. */
+struct field {
+	struct ksync_rwlock *rw;
+	volatile bool stop;
+	volatile uint64_t reads[READERS];
+	char apart[64];
+	volatile uint64_t left;
+	char apart_too[64];
+	volatile uint64_t right;
+};
+
+FIXTURE(exclusion) {
+	struct field *f;
+	struct actor readers[READERS];
+	struct actor writer;
+};
+
+FIXTURE_SETUP(exclusion)
+{
+	int i;
+
+	REQUIRE_BACKEND();
+	self->f = shared_memory(sizeof(*self->f));
+	ASSERT_EQ(0, ksync_rwlock_create(&self->f->rw, NULL));
+	for (i = 0; i < READERS; i++)
+		ASSERT_EQ(0, actor_begin(&self->readers[i], ACTOR_PROCESS));
+	ASSERT_EQ(0, actor_begin(&self->writer, ACTOR_PROCESS));
+}
+
+FIXTURE_TEARDOWN(exclusion)
+{
+	int i;
+
+	if (self->f)
+		self->f->stop = true;
+	for (i = 0; i < READERS; i++)
+		actor_end(&self->readers[i]);
+	actor_end(&self->writer);
+	if (self->f)
+		ksync_rwlock_close(self->f->rw);
+}
+
+/* How often what was read was written at the same time; or an error. */
+static long read_and_compare(void *obj, uint64_t me)
+{
+	struct field *f = obj;
+	long torn = 0;
+	int err;
+
+	while (!f->stop) {
+		err = ksync_rwlock_rdlock(f->rw);
+		if (err)
+			return err;
+		torn += f->left != f->right;
+		err = ksync_rwlock_unlock(f->rw);
+		if (err)
+			return err;
+		f->reads[me]++;
+	}
+	return torn;
+}
+
+static long write_now_and_then(void *obj, uint64_t unused)
+{
+	struct field *f = obj;
+	uint64_t until;
+	int err, i, n = writes();
+
+	for (i = 0; i < n; i++) {
+		until = f->reads[0] + READS;
+		while (f->reads[0] < until)
+			sched_yield();
+		err = ksync_rwlock_wrlock(f->rw);
+		if (err)
+			return err;
+		f->left++;
+		f->right++;
+		err = ksync_rwlock_unlock(f->rw);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* As in a sandbox that knows nothing of the system call. */
+static long deny_membarrier(void *unused, uint64_t unused_too)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { ARRAY_SIZE(filter), filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		return -errno;
+	return 0;
+}
+
+/* How often a reader saw a write half done; or an error. */
+static long read_and_write(struct field *f, struct actor *readers,
+			   struct actor *writer)
+{
+	long err, torn = 0;
+	int i;
+
+	for (i = 0; i < READERS; i++)
+		actor_start(&readers[i], read_and_compare, f, i);
+	err = actor_do(writer, write_now_and_then, f, 0);
+	f->stop = true;
+	for (i = 0; i < READERS; i++)
+		torn += actor_result(&readers[i]);
+	return err ? err : torn;
+}
+
+TEST_F(exclusion, rare_writer)
+{
+	EXPECT_EQ(0, read_and_write(self->f, self->readers, &self->writer));
+	EXPECT_EQ(writes(), self->f->left);
+}
+
+TEST_F(exclusion, writer_in_sandbox)
+{
+	long err = actor_do(&self->writer, deny_membarrier, NULL, 0);
+
+	if (err)
+		SKIP(return, "no filter of system calls: %ld", err);
+	EXPECT_EQ(0, read_and_write(self->f, self->readers, &self->writer));
+	EXPECT_EQ(writes(), self->f->left);
+}
+
+TEST_HARNESS_MAIN
