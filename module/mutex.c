@@ -118,11 +118,13 @@ static void mutex_die(struct ksync_queue *q, u32 id)
 	w = ksync_first(q, KSYNC_WANT_EXCLUSIVE);
 	if (w && ksync_passive(w))
 		w = NULL;
-	if (lock_word_id(ksync_cell_read(q->cell)) == id)
+	/* Who learns of a death from the word finds it counted. */
+	if (lock_word_id(ksync_cell_read(q->cell)) == id) {
 		WRITE_ONCE(q->cell->lock.depth, 0);
+		WRITE_ONCE(q->cell->lock.deaths, q->cell->lock.deaths + 1);
+	}
 	if (!ksync_update(q->cell, word,
 			  lock_word_die(&word, id, w ? w->id : 0))) {
-		WRITE_ONCE(q->cell->lock.deaths, q->cell->lock.deaths + 1);
 		if (w)
 			ksync_grant(q, w, -EOWNERDEAD, &wake);
 		mutex_advance(q, &wake);

@@ -180,11 +180,10 @@ static int rwlock_pass_on(struct ksync_queue *q, u32 id, bool died)
 /* The writer died. */
 static int rwlock_unwrite_dead(struct ksync_queue *q, u32 id)
 {
-	int ret = rwlock_pass_on(q, id, true);
-
-	if (!ret)
+	/* Who learns of a death from the word finds it counted. */
+	if (lock_word_id(ksync_cell_read(q->cell)) == id)
 		atomic_inc((atomic_t *)&q->cell->lock.deaths);
-	return ret;
+	return rwlock_pass_on(q, id, true);
 }
 
 /* Before a wait: nobody waits for an owner that does not exist. */
@@ -508,9 +507,9 @@ static void rwlock_drop(struct ksync_queue *q, u32 id,
 		rwlock_unwrite_dead(q, id);
 		return;
 	}
+	atomic_inc((atomic_t *)&q->cell->lock.deaths);
 	if (ksync_update(q->cell, word, lock_word_unread(&word, hold->count)))
 		return;
-	atomic_inc((atomic_t *)&q->cell->lock.deaths);
 	if (word & KSYNC_LOCK_WAITERS)
 		ksync_rwlock_let_in(q, false);
 }
