@@ -42,8 +42,6 @@ static inline int ksync_copy_args(void *args, size_t size, unsigned int cmd,
 		return copy_from_user(args, user, 16) ? -EFAULT : 0;
 	case 24:
 		return copy_from_user(args, user, 24) ? -EFAULT : 0;
-	case 24:
-		return copy_from_user(args, user, 24) ? -EFAULT : 0;
 	default:
 		return copy_from_user(args, user, size) ? -EFAULT : 0;
 	}
