@@ -76,7 +76,7 @@ TEST_F(barrier, nobody_runs_ahead)
 {
 	uint64_t *at = shared_memory(PARTIES * sizeof(*at));
 	int *serials = shared_memory(sizeof(int));
-	uint64_t rounds = machine_is_slow() ? 200 : 2000, i;
+	uint64_t rounds = machine_is_slow() ? 60 : 2000, i;
 	pid_t pids[PARTIES];
 	int k, j, wstatus;
 

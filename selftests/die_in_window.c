@@ -468,10 +468,11 @@ static void stop_everywhere(struct scene *s, uint64_t stride)
 static void stop_somewhere(struct scene *s)
 {
 	uint64_t until = now_ns() + rounds_ns() / (machine_is_slow() ? 4 : 2);
+	unsigned int least = machine_is_slow() && !run_is_deep() ? 2 : 4;
 	uint32_t place = next_random(&s->random);
 	unsigned int i;
 
-	for (i = 0; i < 4 || now_ns() < until; i++) {
+	for (i = 0; i < least || now_ns() < until; i++) {
 		place += 0x9e3779b9;	/* 2^32 / golden ratio */
 		if (!stop_at(s, place * (s->longest + 1) >> 32, true))
 			return;

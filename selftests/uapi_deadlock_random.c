@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define GRAPHS	10000
-#define SECONDS	8
+#define SECONDS	4
 #define STEPS	30
 #define EDGES	32
 
