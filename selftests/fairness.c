@@ -224,7 +224,9 @@ TEST_F(fairness, starve_reader)
 		ASSERT_EQ(0, ksync_rwlock_unlock(self->f->rw));
 		sleep_ns(HOLD_NS);
 	}
-	EXPECT_GE(1, percentile(overtaken, 30, 80));
+	/* One between the look and the queue; two if the reader spins meanwhile. */
+	EXPECT_GE(1, percentile(overtaken, 30, 50));
+	EXPECT_GE(2, percentile(overtaken, 30, 80));
 	EXPECT_GE(10, percentile(overtaken, 30, 100));
 	printf("# writers that came first: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
