@@ -89,7 +89,11 @@ static inline uint64_t look(const struct ksync_lock_cell *cell)
 	uint64_t word = __atomic_load_n(&cell->state, __ATOMIC_ACQUIRE);
 
 	if (word & KSYNC_LOCK_FENCED) {
-		/* Pairs with the one in the kernel's FENCED or later change. */
+		/*
+		 * Our entry before the word. Pairs with the fully ordered change
+		 * of the word by which the kernel's writer sets WAITERS or takes
+		 * it, after which it looks at the entries.
+		 */
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		word = __atomic_load_n(&cell->state, __ATOMIC_ACQUIRE);
 	}

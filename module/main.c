@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ksync: mutexes, reader-writer locks, wait groups, semaphores, condition
+ * ksync: mutexes, reader-writer locks, wait groups, semaphores, events, condition
  * variables, barriers and run-once between processes that survive the death of
  * whoever holds them.
  *
@@ -8,10 +8,14 @@
  *	mutex.c rwlock.c	transitions of one primitive each, by the pure
  *	waitgroup.c semaphore.c	  functions of *_word.h
  *	cond.c barrier.c once.c
- *	wait.c			queues and sleeping
+ *	event.c event_tree.c
+ *	queue.c wait.c		who waits in which order, and sleeping
+ *	cancel.c many.c all.c	waits with a token, and for several at once
+ *	ticket.c		requests that are queued without a thread
  *	object.c name.c user.c	what a descriptor stands for
- *	map.c line.c		what user space may do by itself
- *	owner.c hold.c death.c	who holds what, and what becomes of it
+ *	map.c line.c slot.c	what user space may do by itself
+ *	owner.c hold.c held.c	who holds what,
+ *	death.c			  and what becomes of it
  *	deadlock.c stuck.c	waits that would never end
  *	waitgraph.c graph.c	who waits for whom, and telling it
  */

@@ -61,7 +61,7 @@ int ksync_object_mmap(struct file *file, struct vm_area_struct *vma)
 
 static void map_barrier(void *unused)
 {
-	/* Pairs with the compiler barrier in the unlock of user space. */
+	/* Pairs with ksync_fast_barrier() in the unlock of user space. */
 	smp_mb();
 }
 

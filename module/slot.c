@@ -195,7 +195,7 @@ static u32 slots_used(struct ksync_slots *slots)
 
 static void slots_barrier(void *unused)
 {
-	/* Pairs with the compiler barriers of readers in user space. */
+	/* Pairs with ksync_fast_barrier() of readers in user space. */
 	smp_mb();
 }
 

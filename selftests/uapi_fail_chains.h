@@ -111,7 +111,6 @@ static int fill_table(struct call *c)
 	return fd < 0 ? -errno : 0;
 }
 
-#ifdef KSYNC_IOC_COND_WAIT
 static int run_once(struct call *c)
 {
 	return me(lock_call(c->fd, KSYNC_IOC_ONCE_BEGIN, NEVER));
@@ -144,7 +143,6 @@ static struct call cond_wait_late(int fd, int mutex)
 	c.arg.cond.deadline = LONG_AGO;
 	return c;
 }
-#endif
 
 /* Calls, of a site. */
 #define CALL(fn, what)							\
@@ -189,7 +187,6 @@ CALL(tryacquire, sem_tryacquire(s->fd, 1))
 CALL(release, sem_release(s->fd, 1))
 CALL(resize, sem_resize(s->fd, 9))
 CALL(resize_back, sem_resize(s->fd, 1))
-#ifdef KSYNC_IOC_COND_WAIT
 CALL(wait_late, cond_wait_late(s->fd, s->pidfd))
 CALL(signal_one, basic_call(s->fd, KSYNC_IOC_COND_SIGNAL))
 CALL(signal_all, basic_call(s->fd, KSYNC_IOC_COND_BROADCAST))
@@ -201,7 +198,6 @@ CALL(begin, lock_call(s->fd, KSYNC_IOC_ONCE_BEGIN, NEVER))
 CALL(complete, basic_call(s->fd, KSYNC_IOC_ONCE_COMPLETE))
 CALL(abandon, basic_call(s->fd, KSYNC_IOC_ONCE_ABANDON))
 CALL(undo_it, basic_call(s->fd, KSYNC_IOC_ONCE_RESET))
-#endif
 CALL(request_one, request(s->fd, 0, 0, KSYNC_KEEP_MAX))
 CALL(withdraw_one, withdraw(s->fd))
 CALL(tie, at(1, event_set_parent(s->fd, s->fd, 0)))
@@ -340,7 +336,6 @@ FAILING(tracked_tryacquire, tryacquire, TRACKED, .undo = release,
 FAILING(tracked_release, release, TRACKED, .prepare = take_permit,
 	.undo = acquire);
 
-#ifdef KSYNC_IOC_COND_WAIT
 #define COND		.type = KSYNC_TYPE_COND
 #define BARRIER		.type = KSYNC_TYPE_BARRIER
 #define ONCE		.type = KSYNC_TYPE_ONCE
@@ -361,7 +356,6 @@ FAILING(once_begin_waits, begin, ONCE, .undo = abandon, .hold = begin,
 FAILING(once_complete, complete, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_abandon, abandon, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_reset, undo_it, ONCE, .prepare = complete_once, .lasting = true);
-#endif
 FAILING(any, wait_any, .undo = unlock, .at_least = 3);
 FAILING(any_waits, wait_any, .undo = unlock, .hold = lock,
 	.let_go = unlock, .at_least = 3);

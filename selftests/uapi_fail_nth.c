@@ -95,10 +95,8 @@ static int site_object(const struct site *s, const FIXTURE_VARIANT(chain) * v)
 				 0600);
 	if (v->type == KSYNC_TYPE_SEM)
 		return create_sem(s->dev, v->flags, 1, 1);
-#ifdef KSYNC_IOC_COND_WAIT
 	if (v->type == KSYNC_TYPE_BARRIER)
 		c.arg.create.max = 1;
-#endif
 	return call_run(&c) ?: c.arg.create.fd;
 }
 

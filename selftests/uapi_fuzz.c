@@ -121,7 +121,6 @@ static bool one_call(struct fuzzer *f)
 
 	if (arg > f->page && arg <= f->page + PAGE - sizeof(index))
 		memcpy(&index, arg, sizeof(index));
-#ifdef KSYNC_IOC_COND_WAIT
 	/* Most of those who wait at a condition have the mutex. */
 	if (cmd == KSYNC_IOC_COND_WAIT && arg != f->constant && !one_in(r, 4)) {
 		struct ksync_cond_wait_args cond;
@@ -130,7 +129,6 @@ static bool one_call(struct fuzzer *f)
 		me(at(cond.mutex_index,
 		      mutex_lock(cond.mutex, some_deadline(r))));
 	}
-#endif
 	ret = call_interruptibly(fd, cmd, arg);
 	if (!ret && k->cmd == cmd && k->cmd == KSYNC_IOC_DEV_CREATE)
 		adopt(r, ((struct ksync_create_args *)arg)->fd);

@@ -103,23 +103,15 @@ static const struct shape {
 	{ KSYNC_IOC_SEM_TRYACQUIRE,	"i0c00000" },
 	{ KSYNC_IOC_SEM_RELEASE,	"i0c00000" },
 	{ KSYNC_IOC_SEM_RESIZE,		"i0c00000" },
-	/* Where the ABI has them. */
-#ifdef KSYNC_IOC_EVENT_SET
 	{ KSYNC_IOC_EVENT_SET,		"i0" },
 	{ KSYNC_IOC_EVENT_RESET,	"i0" },
 	{ KSYNC_IOC_EVENT_WAIT,		"iFTk" },
 	{ KSYNC_IOC_EVENT_SET_PARENT,	"i0ei" },
-#endif
-#ifdef KSYNC_IOC_DEV_WAIT
 	{ KSYNC_IOC_DEV_WAIT,		"IcATk>0" },
 	{ KSYNC_IOC_OBJ_REQUEST,	"ijj0H" },
 	{ KSYNC_IOC_OBJ_CLAIM,		"ij" },
-#endif
-#ifdef KSYNC_IOC_DEV_GRAPH
 	{ KSYNC_IOC_DEV_GRAPH,		"xcz0000" },
 	{ KSYNC_IOC_DEV_CYCLE,		"xcz0000" },
-#endif
-#ifdef KSYNC_IOC_COND_WAIT
 	{ KSYNC_IOC_COND_WAIT,		"i0MiT" },
 	{ KSYNC_IOC_COND_SIGNAL,	"i0" },
 	{ KSYNC_IOC_COND_BROADCAST,	"i0" },
@@ -131,12 +123,9 @@ static const struct shape {
 	{ KSYNC_IOC_ONCE_COMPLETE,	"i0bb" },
 	{ KSYNC_IOC_ONCE_ABANDON,	"i0" },
 	{ KSYNC_IOC_ONCE_RESET,		"i0" },
-#endif
-#ifdef KSYNC_IOC_DEV_THREAD
 	{ KSYNC_IOC_DEV_THREAD,		">>>>" },
 	{ KSYNC_IOC_OBJ_WAKE,		"i0" },
 	{ KSYNC_IOC_RWLOCK_SLOT,	">>>>" },
-#endif
 };
 
 #define NAME_WORDS	(KSYNC_NAME_MAX / 4)

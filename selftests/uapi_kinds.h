@@ -19,16 +19,11 @@ static const struct kind {
 	{ "waitgroup", KSYNC_TYPE_WAITGROUP, KSYNC_F_GUARDED, 0, 0 },
 	{ "semaphore", KSYNC_TYPE_SEM, KSYNC_F_GUARDED | KSYNC_F_TRACKED,
 	  7, 7 },
-	/* Where the ABI has them. */
-#ifdef KSYNC_IOC_EVENT_SET
 	{ "event", KSYNC_TYPE_EVENT, KSYNC_F_GUARDED | KSYNC_F_AUTO_RESET,
 	  0, 0 },
-#endif
-#ifdef KSYNC_IOC_COND_WAIT
 	{ "cond", KSYNC_TYPE_COND, KSYNC_F_GUARDED, 0, 0 },
 	{ "barrier", KSYNC_TYPE_BARRIER, KSYNC_F_GUARDED, 0, 7 },
 	{ "once", KSYNC_TYPE_ONCE, KSYNC_F_GUARDED, 0, 0 },
-#endif
 };
 
 static inline struct call kind_call(int dev, const struct kind *k, __u32 flags,
