@@ -126,7 +126,8 @@ struct kfx_handle {
  *
  * obj		kfx_lock: NULL when the object is gone
  * next		the thread's list
- * obj_next	kfx_lock: the object's list
+ * obj_next	kfx_lock: the object's list, and what points to us there
+ * obj_pprev
  * id		number of the line
  * last		hold that was used last
  * more		lines with further holds
@@ -139,6 +140,7 @@ struct kfx_thread {
 	struct kfx_object *obj;
 	struct kfx_thread *next;
 	struct kfx_thread *obj_next;
+	struct kfx_thread **obj_pprev;
 	struct kfx_line *line;
 	uint32_t id;
 	struct ksync_hold *last;

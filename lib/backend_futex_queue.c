@@ -64,7 +64,7 @@ static bool try_lock(struct kfx_q *q, uint32_t value)
 static void lock_slowly(struct kfx_q *q)
 {
 	uint32_t me = (q->owner + 1) | KFX_Q_CONTENDED;
-	uint64_t until;
+	uint64_t until, step = PATIENCE_NS, pace;
 	uint32_t lock;
 	int i;
 
@@ -82,10 +82,14 @@ static void lock_slowly(struct kfx_q *q)
 		    !kfx_cas(&q->queue->lock, &lock, lock | KFX_Q_CONTENDED))
 			continue;
 		lock |= KFX_Q_CONTENDED;
-		until = kfx_now() + PATIENCE_NS;
+		until = kfx_now() + step;
 		kfx_sleep(&q->queue->lock, lock, until);
-		if (kfx_load(&q->queue->lock) == lock && kfx_now() >= until)
-			check_owner(q, lock);
+		if (kfx_load(&q->queue->lock) != lock || kfx_now() < until)
+			continue;
+		check_owner(q, lock);
+		/* Or thousands who look leave the owner no time to run. */
+		pace = kfx_pace(kfx_load(&q->queue->nr));
+		step = 2 * step < pace ? 2 * step : pace;
 	}
 }
 

@@ -88,13 +88,24 @@ void kfx_line_free(struct kfx_line *line)
 	kfx_store_release(&line->owner, 0);
 }
 
-static void unlink_thread(struct kfx_object *obj, struct kfx_thread *t)
+/*
+ * The list of an object's threads. Thousands may end at the same time: each must
+ * be found in it at once.
+ */
+static void link_thread(struct kfx_object *obj, struct kfx_thread *t)
 {
-	struct kfx_thread **p = &obj->threads;
+	t->obj_next = obj->threads;
+	t->obj_pprev = &obj->threads;
+	if (t->obj_next)
+		t->obj_next->obj_pprev = &t->obj_next;
+	obj->threads = t;
+}
 
-	while (*p != t)
-		p = &(*p)->obj_next;
-	*p = t->obj_next;
+static void unlink_thread(struct kfx_thread *t)
+{
+	*t->obj_pprev = t->obj_next;
+	if (t->obj_next)
+		t->obj_next->obj_pprev = t->obj_pprev;
 }
 
 static void free_thread(struct kfx_thread *t)
@@ -188,8 +199,7 @@ static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
 	t->line = kfx_line(obj, t->id);
 	t->next = kfx_self.list;
 	kfx_self.list = t;
-	t->obj_next = obj->threads;
-	obj->threads = t;
+	link_thread(obj, t);
 	*out = t;
 	return 0;
 }
@@ -243,7 +253,7 @@ static void thread_exit(void *unused)
 		kfx_bury_holds(obj, t->line, t->id);
 
 		pthread_mutex_lock(&kfx_lock);
-		unlink_thread(obj, t);
+		unlink_thread(t);
 		free_lines(t);
 		pthread_mutex_unlock(&kfx_lock);
 		free_thread(t);
