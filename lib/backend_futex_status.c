@@ -69,6 +69,10 @@ static void lock_status(struct kfx_object *obj, uint32_t index,
 	if (obj->type == KSYNC_RWLOCK)
 		writers = kfx_load(&queue->writers);
 	st->waiters = writers;
+	/* Who sees a writer wait can rely on it that newcomers must. */
+	if (obj->type == KSYNC_RWLOCK &&
+	    !(kfx_load(&cell->state) & KSYNC_LOCK_WRITER_WAITS))
+		st->waiters = 0;
 	st->waiters_shared = kfx_load(&queue->nr) - writers;
 	st->held = id != 0;
 	if (word & KSYNC_LOCK_DEAD)
