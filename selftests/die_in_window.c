@@ -11,7 +11,9 @@
  *	KSYNC_WINDOW_STRIDE	1: at each instruction, 2: at every second one,
  *				and so on. By default at some of each call: as
  *				many as half of KSYNC_ROUNDS_MS (500) allows, on
- *				an emulated machine a quarter
+ *				an emulated machine a quarter. There only one in
+ *				three calls of the futex backend is tried: it is
+ *				the code that the host runs
  *	KSYNC_SEED		which ones, and who comes when
  */
 
@@ -479,6 +481,12 @@ static void stop_somewhere(struct scene *s)
 	}
 }
 
+static bool is_left_out(struct scene *s)
+{
+	return machine_is_slow() && !run_is_deep() &&
+	       !strcmp(ksync_backend(), "futex") && next_random(&s->random) % 3;
+}
+
 FIXTURE(window) {
 	struct scene scene;
 };
@@ -511,6 +519,10 @@ TEST_F_TIMEOUT(window, die_in_window, 7200)
 	const char *stride = getenv("KSYNC_WINDOW_STRIDE");
 	struct scene *s = &self->scene;
 
+	if (!stride && is_left_out(s)) {
+		printf("# left out this time\n");
+		return;
+	}
 	if (stop_at(s, UINT64_MAX, false) && stop_at(s, 0, false)) {
 		if (stride && atoi(stride) > 0)
 			stop_everywhere(s, atoi(stride));

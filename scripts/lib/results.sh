@@ -39,6 +39,30 @@ stage()
 	return "$status"
 }
 
+# limit NUMBER: of what goes on together, so many at the same time.
+limit()
+{
+	local i
+
+	mkfifo "$log/turns"
+	exec {turns}<>"$log/turns"
+	rm "$log/turns"
+	for ((i = 0; i < $1; i++)); do
+		printf . >&"$turns"
+	done
+}
+
+turns=
+in_turn()
+{
+	local status=0
+
+	[[ -z $turns ]] || read -r -n 1 -u "$turns"
+	"$@" || status=$?
+	[[ -z $turns ]] || printf . >&"$turns"
+	return "$status"
+}
+
 # together STAGE=FUNCTION...: all at the same time.  What each prints comes out as it
 # comes, but one after another, in this order.
 together()
@@ -50,7 +74,7 @@ together()
 		: >"${files[-1]}"
 		# One that fails must not end the others.
 		# shellcheck disable=SC2086  # a function with its arguments
-		(set +e; stage "${part%%=*}" ${part#*=}) >"${files[-1]}" 2>&1 &
+		(set +e; in_turn stage "${part%%=*}" ${part#*=}) >"${files[-1]}" 2>&1 &
 		pids+=($!)
 	done
 	for i in "${!pids[@]}"; do
@@ -108,13 +132,15 @@ guest_settings()
 
 # selftests_in_guest KERNEL PASS... [-- VM-OPTION...]: one result per program and
 # one for the guest.  PASS is what scripts/guest/run-tests and run-debug take.
+# Several at once with the same kernel are told apart by $guest_name.
 selftests_in_guest()
 {
 	local k=$1 passes=() expect=() run=run-tests settings status anew
+	local name=${guest_name:-$1}
 	shift
 
 	if [[ ! -e $ksync_build/$k/ksync.ko ]]; then
-		result FAIL "$k" guest "there is no module to load"
+		result FAIL "$name" guest "there is no module to load"
 		return
 	fi
 	while [[ $# -gt 0 && $1 != -- ]]; do
@@ -125,26 +151,26 @@ selftests_in_guest()
 	[[ $k != debug-* ]] || run="run-debug"
 	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-6} guest_settings)
 	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
-		--log "$log/$k-kernel.log" \
+		--log "$log/$name-console.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
 		--add scripts/guest/run-debug:/usr/bin/run-debug "${@:2}" \
 		-- env KSYNC_CI=1 "KSYNC_DEEP=${KSYNC_DEEP:-}" \
 		"KSYNC_ONE_CPU=${KSYNC_ONE_CPU:-}" \
 		"${settings[@]}" \
-		"$run" "${passes[@]}" 2>"$log/$k-vm.log" |
-		tee "$log/$k.tap" |
+		"$run" "${passes[@]}" 2>"$log/$name-vm.log" |
+		tee "$log/$name.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
 			--results "$results" "${expect[@]}"
 	status=${PIPESTATUS[0]}
 	# The tests have told their own failures; 125 is about the guest.
 	if [[ $status -ne 125 ]]; then
-		anew=$(grep -c 'starting anew' "$log/$k-vm.log" || true)
-		[[ $anew -eq 0 ]] || anew="; started anew: $anew, see $log/$k-vm.log"
-		result PASS "$k" guest "clean kernel log, module unloads${anew#0}"
+		anew=$(grep -c 'starting anew' "$log/$name-vm.log" || true)
+		[[ $anew -eq 0 ]] || anew="; started anew: $anew, see $log/$name-vm.log"
+		result PASS "$name" guest "clean kernel log, module unloads${anew#0}"
 	else
-		result FAIL "$k" guest
-		show "$log/$k-vm.log"
-		scripts/klog-check "$log/$k-kernel.log" | head -n 5 | sed 's/^/      | /' || true
+		result FAIL "$name" guest
+		show "$log/$name-vm.log"
+		scripts/klog-check "$log/$name-console.log" | head -n 5 | sed 's/^/      | /' || true
 	fi
 }
 
