@@ -42,7 +42,7 @@ static struct ksync_slots *slots_new(void)
 		return NULL;
 	spin_lock_init(&slots->lock);
 	slots->slot = __vmalloc(KSYNC_SLOT_PAGES * PAGE_SIZE,
-				GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	if (!slots->slot) {
 		kfree(slots);
 		return NULL;

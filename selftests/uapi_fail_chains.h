@@ -20,6 +20,7 @@ struct site {
 	int pidfd;
 	char name[64];
 	struct ksync_wait_item *items;	/* where the peer finds them as well */
+	struct ksync_graph_edge *edges;	/* likewise */
 };
 
 static int fdinfo;		/* of a peer */
@@ -92,6 +93,24 @@ static int add_member(struct call *c)
 	return ret ?: syscall(SYS_pidfd_open, getpid(), 0);
 }
 
+/* One more thread of the peer waits for what the first one has. */
+static void *wait_beside_us(void *fd)
+{
+	me(mutex_lock((long)fd, NEVER));
+	return NULL;
+}
+
+static int wait_beside(struct call *c)
+{
+	pthread_t thread;
+	int ret = take_mutex(c);
+
+	if (ret || pthread_create(&thread, NULL, wait_beside_us,
+				  (void *)(long)c->fd))
+		return -EPROTO;
+	return queued(c->fd, 1, 0) ? 0 : -ETIME;
+}
+
 static int open_fdinfo(struct call *c)
 {
 	char path[64];
@@ -109,6 +128,16 @@ static int fill_table(struct call *c)
 		fd = dup(c->fd);
 	} while (fd >= 0 && fd < TABLE - 1);
 	return fd < 0 ? -errno : 0;
+}
+
+static int set_event(struct call *c)
+{
+	return me(event_set(c->fd));
+}
+
+static int request_it(struct call *c)
+{
+	return me(request(c->fd, 0, 0, KSYNC_KEEP_MAX));
 }
 
 static int run_once(struct call *c)
@@ -162,9 +191,11 @@ CALL(open_taken, open_call(s->dev, s->name, KSYNC_TYPE_MUTEX,
 CALL(unlink_old, unlink_call(s->dev, s->name))
 CALL(query_old, query_call(s->dev, s->name, 0))
 CALL(list_first, basic_call(s->dev, KSYNC_IOC_DEV_LIST))
+CALL(thread_line, basic_call(s->dev, KSYNC_IOC_DEV_THREAD))
 CALL(obj_info, info_call(s->fd))
 CALL(obj_status, status_call(s->fd))
 CALL(obj_fdinfo, basic_call(s->fd, 0))
+CALL(obj_wake, basic_call(s->fd, KSYNC_IOC_OBJ_WAKE))
 CALL(lock, mutex_lock(s->fd, NEVER))
 CALL(lock_late, mutex_lock(s->fd, LONG_AGO))
 CALL(trylock, mutex_trylock(s->fd))
@@ -178,6 +209,7 @@ CALL(rwunlock, rwlock_unlock(s->fd))
 CALL(downgrade, rwlock_downgrade(s->fd))
 CALL(upgrade, rwlock_upgrade(s->fd))
 CALL(rwrepaired, rwlock_consistent(s->fd))
+CALL(reader_slot, basic_call(s->fd, KSYNC_IOC_RWLOCK_SLOT))
 CALL(wg_add, waitgroup_add(s->fd, 1))
 CALL(wg_done, waitgroup_add(s->fd, -1))
 CALL(wg_wait, waitgroup_wait(s->fd, NEVER))
@@ -200,8 +232,25 @@ CALL(abandon, basic_call(s->fd, KSYNC_IOC_ONCE_ABANDON))
 CALL(undo_it, basic_call(s->fd, KSYNC_IOC_ONCE_RESET))
 CALL(request_one, request(s->fd, 0, 0, KSYNC_KEEP_MAX))
 CALL(withdraw_one, withdraw(s->fd))
+CALL(claim_one, claim(s->fd))
+CALL(set_it, event_set(s->fd))
+CALL(reset_it, event_reset(s->fd))
+CALL(wait_event, event_wait(s->fd, NEVER))
 CALL(tie, at(1, event_set_parent(s->fd, s->fd, 0)))
 CALL(untie, at(1, event_set_parent(s->fd, KSYNC_NO_FD, 0)))
+
+static struct call graph(const struct site *s, unsigned int cmd)
+{
+	struct call c = basic_call(s->dev, cmd);
+
+	c.arg.graph.edges = (unsigned long)s->edges;
+	c.arg.graph.room = 1;
+	c.arg.graph.size = sizeof(*s->edges);
+	return c;
+}
+
+CALL(show_graph, graph(s, KSYNC_IOC_DEV_GRAPH))
+CALL(show_cycle, graph(s, KSYNC_IOC_DEV_CYCLE))
 
 static struct call many(const struct site *s, __u32 flags)
 {
@@ -225,8 +274,8 @@ FIXTURE(chain)
  * which may give a descriptor of it. The peer's @call then gives @result, and
  * what it did is undone by @undo (by closing what it opened, without), unless
  * it is @lasting. With @hold and @let_go the test sees to it that the peer must
- * wait. At least @at_least allocations are made, or else the sweep itself does
- * not work.
+ * wait, and has given up @given_up runs. At least @at_least allocations are
+ * made, or else the sweep itself does not work.
  */
 FIXTURE_VARIANT(chain)
 {
@@ -237,7 +286,7 @@ FIXTURE_VARIANT(chain)
 	struct call (*let_go)(const struct site *s);
 	struct call (*call)(const struct site *s);
 	struct call (*undo)(const struct site *s);
-	int result;
+	int result, given_up;
 	bool lasting;
 	unsigned int at_least;
 };
@@ -278,8 +327,13 @@ FAILING(open_exclusive, open_taken, .name = true, .result = -EEXIST);
 FAILING(unlink, unlink_old, .name = true);
 FAILING(query, query_old, .name = true);
 FAILING(list, list_first, .name = true);
+FAILING(graph, show_graph, .prepare = take_mutex);
+FAILING(graph_of_a_wait, show_graph, .prepare = wait_beside);
+FAILING(cycle, show_cycle);
+FAILING(thread, thread_line, .at_least = 3);
 FAILING(info, obj_info);
 FAILING(status, obj_status);
+FAILING(wake, obj_wake, .prepare = take_mutex);
 FAILING(fdinfo, obj_fdinfo, .prepare = open_fdinfo, .at_least = 1);
 
 FAILING(mutex_lock, lock, .undo = unlock, .at_least = 1);
@@ -315,6 +369,8 @@ FAILING(rwlock_unlock, rwunlock, RWLOCK, .prepare = take_write, .undo = wrlock);
 FAILING(rwlock_consistent, rwrepaired, RWLOCK, .prepare = inherit,
 	.lasting = true);
 
+FAILING(rwlock_slot, reader_slot, RWLOCK, .at_least = 4);
+
 FAILING(waitgroup_add, wg_add, WAITGROUP, .undo = wg_done);
 FAILING(waitgroup_wait, wg_wait, WAITGROUP);
 FAILING(waitgroup_wait_waits, wg_wait, WAITGROUP, .hold = wg_add,
@@ -345,14 +401,15 @@ FAILING(cond_wait, wait_late, COND, .prepare = hold_a_mutex,
 FAILING(cond_signal, signal_one, COND);
 FAILING(cond_broadcast, signal_all, COND);
 FAILING(barrier_wait_alone, arrive, BARRIER, .result = 1, .at_least = 1);
-FAILING(barrier_join, join_it, BARRIER, .undo = leave, .at_least = 1);
+FAILING(barrier_join, join_it, BARRIER, .undo = leave, .lasting = true,
+	.at_least = 1);
 FAILING(barrier_leave, leave, BARRIER, .prepare = join_barrier,
-	.undo = join_it);
+	.undo = join_it, .lasting = true);
 FAILING(barrier_reset, mend, BARRIER, .lasting = true);
 FAILING(once_begin, begin, ONCE, .undo = abandon, .lasting = true,
 	.at_least = 1);
 FAILING(once_begin_waits, begin, ONCE, .undo = abandon, .hold = begin,
-	.let_go = abandon, .lasting = true, .at_least = 1);
+	.let_go = abandon, .given_up = 1, .lasting = true, .at_least = 1);
 FAILING(once_complete, complete, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_abandon, abandon, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_reset, undo_it, ONCE, .prepare = complete_once, .lasting = true);
@@ -363,6 +420,12 @@ FAILING(all, wait_all, .undo = unlock, .at_least = 3);
 FAILING(all_waits, wait_all, .undo = unlock, .hold = lock,
 	.let_go = unlock, .at_least = 3);
 FAILING(request, request_one, .undo = withdraw_one, .at_least = 3);
+FAILING(claim, claim_one, .prepare = request_it, .undo = unlock,
+	.lasting = true);
+FAILING(event_set, set_it, EVENT, .undo = reset_it);
+FAILING(event_reset, reset_it, EVENT, .prepare = set_event, .undo = set_it);
+FAILING(event_wait_waits, wait_event, EVENT, .prepare = set_event,
+	.hold = reset_it, .let_go = set_it);
 FAILING(event_set_parent, tie, EVENT, .undo = untie, .at_least = 2);
 
 #pragma GCC diagnostic pop

@@ -62,6 +62,7 @@ static inline __u32 boundary(struct random *r)
  *	N  a name, 32 words	C  a cursor, two words
  *	p  a pidfd		b  anything
  *	F  flags of a wait	k  the event that cancels it, two words
+ *	L  flags of a mutex's
  *	A  flags of a wait for several	I  what for, two words
  *	e  an event's descriptor	M  a mutex's
  *	j  0 or 1		H  how long to keep a grant, two words
@@ -83,7 +84,7 @@ static const struct shape {
 	{ KSYNC_IOC_OBJ_INFO,		">>>>>>>>>>N" },
 	{ KSYNC_IOC_OBJ_STATUS,		"i>>>>>>>>>>>>>>>>>>>" },
 	{ KSYNC_IOC_OBJ_WAKE,		"i0" },
-	{ KSYNC_IOC_MUTEX_LOCK,		"iFTk" },
+	{ KSYNC_IOC_MUTEX_LOCK,		"iLTk" },
 	{ KSYNC_IOC_MUTEX_TRYLOCK,	"i0" },
 	{ KSYNC_IOC_MUTEX_UNLOCK,	"i0" },
 	{ KSYNC_IOC_MUTEX_CONSISTENT,	"i0" },
@@ -123,9 +124,6 @@ static const struct shape {
 	{ KSYNC_IOC_ONCE_COMPLETE,	"i0bb" },
 	{ KSYNC_IOC_ONCE_ABANDON,	"i0" },
 	{ KSYNC_IOC_ONCE_RESET,		"i0" },
-	{ KSYNC_IOC_DEV_THREAD,		">>>>" },
-	{ KSYNC_IOC_OBJ_WAKE,		"i0" },
-	{ KSYNC_IOC_RWLOCK_SLOT,	">>>>" },
 };
 
 #define NAME_WORDS	(KSYNC_NAME_MAX / 4)
@@ -261,6 +259,10 @@ static inline void fill_word(struct random *r, const struct choice *choice,
 		break;
 	case 'F':
 		*word = choice->cancel ? CANCEL : 0;
+		break;
+	case 'L':
+		*word = (choice->cancel ? CANCEL : 0) |
+			(one_in(r, 4) ? KSYNC_LOCK_IN_LINE : 0);
 		break;
 	case 'A':
 		*word = (choice->cancel ? CANCEL : 0) | (rnd(r, 2) * ALL);

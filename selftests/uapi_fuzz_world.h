@@ -6,8 +6,7 @@
 #ifndef UAPI_FUZZ_WORLD_H
 #define UAPI_FUZZ_WORLD_H
 
-#include "uapi_fuzz.h"
-#include "uapi_peer.h"
+#include "uapi_scribble.h"
 
 #include <setjmp.h>
 #include <sys/epoll.h>
@@ -193,12 +192,11 @@ static inline void set_alarms(struct random *r)
 }
 
 /* What is mapped of objects that can be mapped is written all over. */
-static inline void scribble(struct random *r, const struct fuzzer *f)
+static inline void scribble_and_keep(struct random *r, const struct fuzzer *f)
 {
 	void **mapping = &world.mappings[rnd(r, MAPPINGS)];
 	int prot = PROT_READ | (one_in(r, 3) ? 0 : PROT_WRITE);
 	void *p;
-	int i;
 
 	if (*mapping && one_in(r, 2)) {
 		munmap(*mapping, PAGE);
@@ -211,13 +209,26 @@ static inline void scribble(struct random *r, const struct fuzzer *f)
 	if (p == MAP_FAILED)
 		return;
 	/* Never unmapped while a thread writes: it is one of its own. */
-	for (i = 0; (prot & PROT_WRITE) && i < 64; i++)
-		__atomic_store_n((__u32 *)p + rnd(r, PAGE / 4),
-				 one_in(r, 2) ? boundary(r) : rnd(r, 1U << 31),
-				 __ATOMIC_RELAXED);
+	if (prot & PROT_WRITE)
+		scribble_words(r, p);
 	if (__sync_bool_compare_and_swap(mapping, NULL, p))
 		return;
 	munmap(p, PAGE);
+}
+
+/* Where others use it, too, and beside what they use. */
+static inline void scribble(struct random *r, const struct fuzzer *f, int fd)
+{
+	switch (rnd(r, 4)) {
+	case 0:
+		scribble_slots(r, fd_of_type(r, KSYNC_TYPE_RWLOCK));
+		break;
+	case 1:
+		scribble_lines(r, info(fd).id, 1 + rnd(r, 2));
+		break;
+	default:
+		scribble_and_keep(r, f);
+	}
 }
 
 static inline void look_around(struct random *r, struct fuzzer *f, int fd)
@@ -287,7 +298,7 @@ static inline void rearrange(struct fuzzer *f)
 		break;
 	case 4:
 	case 5:
-		scribble(r, f);
+		scribble(r, f, fd);
 		break;
 	default:
 		look_around(r, f, fd);

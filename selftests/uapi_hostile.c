@@ -2,7 +2,7 @@
 /*
  * A peer that was given objects and does with them whatever it can: every
  * command with any argument, from threads that are killed, and random words
- * into whatever of them can be mapped. Those who share an object with it may
+ * into whatever of them can be mapped, and into its lines. Those who share an object with it may
  * lose that object and nothing else: their waits end by their deadlines, kills
  * end them, and guarded objects keep what others hold. Objects that it was not
  * given work as if it were not there, and nothing of the kernel is seen.
@@ -10,8 +10,7 @@
  * KSYNC_HOSTILE_SECONDS (default 1, for each test) and KSYNC_FUZZ_SEED say how
  * long and which.
  */
-#include "uapi_fuzz.h"
-#include "uapi_peer.h"
+#include "uapi_scribble.h"
 
 #define VANDALS		3
 #define KINDS		ARRAY_SIZE(kinds)
@@ -22,6 +21,7 @@ static struct shared {
 	unsigned int broken;		/* times that there were two */
 	unsigned int rounds[2];		/* of each victim */
 	unsigned int calls;
+	__u64 first_object;		/* of all, by its id */
 	bool over;
 } *shared;
 
@@ -37,20 +37,22 @@ static __u64 campaign(void)
 	return now_ns() + setting("KSYNC_HOSTILE_SECONDS", 1) * NS_PER_S;
 }
 
-/* Random words into @fd's memory, if there is such a thing. */
+/*
+ * Into what can be mapped of @fd, and into the lines of its own threads: that
+ * they are about to lock what they were given, or what they were not.
+ */
 static void scribble(struct random *r, int fd)
 {
-	__u32 *p;
-	int i;
-
-	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (p == MAP_FAILED)
-		return;
-	for (i = 0; i < 64; i++)
-		__atomic_store_n(p + rnd(r, NR * 16),
-				 one_in(r, 2) ? boundary(r) : rnd(r, 1U << 31),
-				 __ATOMIC_RELAXED);
-	munmap(p, PAGE);
+	switch (rnd(r, 3)) {
+	case 0:
+		scribble_cells(r, fd);
+		break;
+	case 1:
+		scribble_slots(r, fd);
+		break;
+	default:
+		scribble_lines(r, shared->first_object, 3 * KINDS);
+	}
 }
 
 /* The commands of @on's kind, and some others. */
@@ -156,6 +158,7 @@ FIXTURE_SETUP(hostile)
 		ASSERT_LE(0, self->open[i]);
 		ASSERT_LE(0, self->other[i]);
 	}
+	shared->first_object = info(self->given[0]).id;
 	TH_LOG("KSYNC_FUZZ_SEED=%lu", seed);
 	self->random = random_seed(seed);
 }
@@ -421,11 +424,12 @@ static bool is_kernel_address(__u64 word)
 	return word >> 47 == 0x1ffff && ~word;
 }
 
-/* What can be mapped holds the cells, in use, and zeros. */
+/* What can be mapped holds the cells, in use, slots, and zeros. */
 TEST_F_TIMEOUT(hostile, nothing_of_the_kernel_is_seen, 600)
 {
 	unsigned int seen = 0;
-	size_t i, w;
+	size_t i, w, size;
+	bool slots;
 	__u64 *p;
 
 	run_vandals(&self->random, self->given, in_ms(200));
@@ -434,14 +438,18 @@ TEST_F_TIMEOUT(hostile, nothing_of_the_kernel_is_seen, 600)
 
 		me(mutex_lock(fd, LONG_AGO));
 		me(rwlock_rdlock(fd, soon()));
-		p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+		slots = !me(basic_call(fd, KSYNC_IOC_RWLOCK_SLOT));
+		size = PAGE;
+		if (slots)
+			size += KSYNC_SLOTS * sizeof(struct ksync_slot);
+		p = map_object(fd, NR, slots);
 		if (p == MAP_FAILED)
 			continue;
-		for (w = 0; w < PAGE / sizeof(*p); w++)
+		for (w = 0; w < size / sizeof(*p); w++)
 			seen += is_kernel_address(p[w]);
-		for (w = NR * 8; w < PAGE / sizeof(*p); w++)
+		for (w = NR * 8; w < size / sizeof(*p); w++)
 			EXPECT_EQ(0, p[w]) TH_LOG("%s, %zu", kinds[i].name, w);
-		munmap(p, PAGE);
+		munmap(p, size);
 	}
 	EXPECT_EQ(0, seen);
 }

@@ -121,7 +121,10 @@ static int close_all(struct call *c)
 	return 0;
 }
 
-/* Cells are given back when the object goes, at the latest some time later. */
+/*
+ * Cells are given back when the object goes, at the latest some time later. Each
+ * processor may have a batch in stock, 256 kB.
+ */
 TEST_F(memory, cells_are_charged_and_given_back)
 {
 	long before, used;
@@ -137,7 +140,7 @@ TEST_F(memory, cells_are_charged_and_given_back)
 		used = current_of(self->group) - before;
 		TH_LOG("%s: %u primitives: %ld kB", kinds[i].name, CELLS,
 		       used / 1024);
-		EXPECT_LE(CELLS * 64L - SLACK / 4, used);
+		EXPECT_LE(CELLS * 64L - SLACK / 2, used);
 		EXPECT_GE(CELLS * 80L + SLACK, used);
 		ASSERT_EQ(0, ask_fn(&p, close_all));
 		EXPECT_TRUE(UNTIL(current_of(self->group) < before + SLACK));
