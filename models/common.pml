@@ -195,6 +195,12 @@ inline ksync_wait()
 		UNLOCK
 #endif
 	};
+	ksync_wait_queued()
+}
+
+/* ksync_wait_queued(): with the bucket's lock, and the flags as they are now. */
+inline ksync_wait_queued()
+{
 	do
 	::
 #ifdef BUG_NO_RECHECK
