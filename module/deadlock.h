@@ -41,8 +41,9 @@ extern atomic64_t ksync_sleeps;
 
 /*
  * The caller queues as @w. Bucket locked: if another one looks at this queue
- * without seeing it, then its number is the greater one. What it waits for
- * stands in its record before it looks at others' (ksync_deadlock_check()).
+ * without seeing it, then its number is the greater one. Of those in a cycle, who
+ * has the greatest number finds it: so what the others wait for must stand in
+ * their records before they have theirs.
  */
 static inline void ksync_deadlock_begin(struct ksync_queue *q,
 					struct ksync_waiter *w,
@@ -52,9 +53,10 @@ static inline void ksync_deadlock_begin(struct ksync_queue *q,
 	w->refused = false;
 	if (!thread)
 		return;
-	w->sleep = atomic64_inc_return(&ksync_sleeps);
 	WRITE_ONCE(thread->waits.index, q->index);
 	WRITE_ONCE(thread->waits.object, q->obj->id);
+	/* Full ordering pairs with itself, in ksync_thread_waits(). */
+	w->sleep = atomic64_inc_return(&ksync_sleeps);
 }
 
 /* It waits no more. */

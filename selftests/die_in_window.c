@@ -14,6 +14,8 @@
  *				an emulated machine a quarter. There only one in
  *				three calls of the futex backend is tried: it is
  *				the code that the host runs
+ *	KSYNC_WINDOW_LONGEST	the stride is for calls of so many instructions
+ *				at most
  *	KSYNC_SEED		which ones, and who comes when
  */
 
@@ -25,7 +27,7 @@
 /* A victim dies at most so many instructions after somebody has come... */
 #define SOON 40
 /* ...and so often at each instruction, when each is tried. */
-#define AGAIN 3
+#define AGAIN (machine_is_slow() ? 1 : 3)
 
 enum moment {
 	BEFORE_CALL,		/* the mate waits already */
@@ -487,6 +489,17 @@ static bool is_left_out(struct scene *s)
 	       !strcmp(ksync_backend(), "futex") && next_random(&s->random) % 3;
 }
 
+/* Every so many instructions of a call of that length, 0: some of them. */
+static unsigned long stride_of(const struct scene *s)
+{
+	const char *stride = getenv("KSYNC_WINDOW_STRIDE");
+	const char *longest = getenv("KSYNC_WINDOW_LONGEST");
+
+	if (!stride || (longest && s->longest > strtoul(longest, NULL, 0)))
+		return 0;
+	return strtoul(stride, NULL, 0);
+}
+
 FIXTURE(window) {
 	struct scene scene;
 };
@@ -516,16 +529,17 @@ FIXTURE_TEARDOWN(window)
 
 TEST_F_TIMEOUT(window, die_in_window, 7200)
 {
-	const char *stride = getenv("KSYNC_WINDOW_STRIDE");
 	struct scene *s = &self->scene;
+	unsigned long stride;
 
-	if (!stride && is_left_out(s)) {
+	if (!getenv("KSYNC_WINDOW_STRIDE") && is_left_out(s)) {
 		printf("# left out this time\n");
 		return;
 	}
 	if (stop_at(s, UINT64_MAX, false) && stop_at(s, 0, false)) {
-		if (stride && atoi(stride) > 0)
-			stop_everywhere(s, atoi(stride));
+		stride = stride_of(s);
+		if (stride)
+			stop_everywhere(s, stride);
 		else
 			stop_somewhere(s);
 	}

@@ -73,6 +73,41 @@ TEST_F(deadlock, abba)
 	EXPECT_EQ(0, report->args.total);
 }
 
+#define LOG_DEADLOCKS	PARAMETERS "log_deadlocks"
+
+/* So many lines of it; 0 also when the log cannot be read. */
+static int lines_told(int log)
+{
+	char line[2048];
+	int n = 0;
+
+	while (read(log, memset(line, 0, sizeof(line)), sizeof(line) - 1) > 0)
+		n += strstr(line, "ksync: deadlock ") != NULL;
+	return n;
+}
+
+/* For who wants to know of them without asking, with a line for each edge. */
+TEST_F(deadlock, told_in_the_log)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int m = self->m, n = self->named;
+
+	if (log < 0 || write_long(LOG_DEADLOCKS, 0))
+		SKIP(return, "needs /dev/kmsg and " LOG_DEADLOCKS);
+	lseek(log, 0, SEEK_END);
+	ASSERT_EQ(0, ask(&self->a, at(3, mutex_lock(m, NEVER))));
+	ASSERT_EQ(0, ask(&self->b, mutex_lock(n, NEVER)));
+	start(&self->a, mutex_lock(n, NEVER));
+	ASSERT_TRUE(queued(n, 1, 0));
+	EXPECT_EQ(-EDEADLK, ask(&self->b, at(3, mutex_lock(m, NEVER))));
+	EXPECT_EQ(0, lines_told(log));
+	EXPECT_EQ(0, write_long(LOG_DEADLOCKS, 1));
+	EXPECT_EQ(-EDEADLK, ask(&self->b, at(3, mutex_lock(m, NEVER))));
+	EXPECT_EQ(2, lines_told(log));
+	EXPECT_EQ(0, write_long(LOG_DEADLOCKS, 0));
+	close(log);
+}
+
 /* Who has a deadline is never refused; others wait behind it as behind anybody. */
 TEST_F(deadlock, with_a_deadline)
 {

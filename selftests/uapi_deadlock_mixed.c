@@ -11,6 +11,7 @@ FIXTURE(deadlock)
 	int m;		/* mutex */
 	int rw;		/* rwlock */
 	int sem;	/* tracked, 3 permits */
+	int more;	/* likewise */
 	struct peer a, b, c, d;
 };
 
@@ -34,7 +35,9 @@ FIXTURE_SETUP(deadlock)
 	self->sem = create_sem(self->dev, KSYNC_F_TRACKED, 3, 3);
 	ASSERT_LE(0, self->m);
 	ASSERT_LE(0, self->rw);
+	self->more = create_sem(self->dev, KSYNC_F_TRACKED, 3, 3);
 	ASSERT_LE(0, self->sem);
+	ASSERT_LE(0, self->more);
 	ASSERT_EQ(0, peer_fork(&self->a));
 	ASSERT_EQ(0, peer_fork(&self->b));
 	ASSERT_EQ(0, peer_fork(&self->c));
@@ -47,7 +50,10 @@ FIXTURE_TEARDOWN(deadlock)
 	munmap(report, sizeof(*report));
 }
 
-/* One reads, one has a mutex, one has permits; any of them may be last. */
+/*
+ * One reads, one has a mutex, one has permits; any of them may be last. A fourth
+ * one reads and has permits, too, and waits for one of them, but will go on.
+ */
 TEST_F(deadlock, mixed)
 {
 	struct peer *p[] = { &self->a, &self->b, &self->c };
@@ -68,6 +74,11 @@ TEST_F(deadlock, mixed)
 	ASSERT_EQ(0, ask(&self->d, rwlock_rdlock(rw, NEVER)));
 	ASSERT_EQ(0, ask(&self->b, mutex_lock(m, NEVER)));
 	ASSERT_EQ(0, ask(&self->c, sem_acquire(sem, 2, NEVER)));
+	ASSERT_EQ(0, me(sem_acquire(self->more, 2, NEVER)));
+	ASSERT_EQ(0, ask(&self->a, sem_acquire(self->more, 1, NEVER)));
+	ASSERT_EQ(0, ask(&self->d, sem_acquire(sem, 1, NEVER)));
+	start(&self->d, sem_acquire(self->more, 2, NEVER));
+	ASSERT_TRUE(queued(self->more, 1, 0));
 	for (i = 0; i < 3; i++) {
 		if (i == last)
 			continue;
@@ -82,6 +93,8 @@ TEST_F(deadlock, mixed)
 		EXPECT_TRUE(i == last || silent(p[i]));
 
 	/* Whoever was refused gives way: the others go on, one by one. */
+	EXPECT_EQ(0, me(sem_release(self->more, 2)));
+	EXPECT_EQ(0, answer(&self->d));
 	EXPECT_EQ(0, ask(p[last], gives[last]));
 	EXPECT_EQ(0, ask(&self->d, rwlock_unlock(rw)));
 	EXPECT_EQ(0, answer(p[(last + 2) % 3]));

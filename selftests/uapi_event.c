@@ -305,7 +305,7 @@ TEST_F(event, leftovers)
 	EXPECT_EQ(objects, device_info(self->dev).objects);
 }
 
-TEST_F(event, too_many_children)
+TEST_F_TIMEOUT(event, too_many_children, 120)
 {
 	int fd = create_event(self->dev, 0, KSYNC_EVENT_CHILDREN_MAX + 1, 0);
 	__u32 i;

@@ -13,6 +13,7 @@ FIXTURE(graph)
 	int m;
 	int rw;
 	int sem;
+	int plain;	/* not tracked */
 	int wg;
 	struct peer a, b, c;
 };
@@ -26,10 +27,12 @@ FIXTURE_SETUP(graph)
 			    KSYNC_OPEN_CREATE, 0600);
 	self->rw = create(self->dev, KSYNC_TYPE_RWLOCK, 0, 2);
 	self->sem = create_sem(self->dev, KSYNC_F_TRACKED, 3, 3);
+	self->plain = create_sem(self->dev, 0, 1, 3);
 	self->wg = create(self->dev, KSYNC_TYPE_WAITGROUP, 0, 1);
 	ASSERT_LE(0, self->m);
 	ASSERT_LE(0, self->rw);
 	ASSERT_LE(0, self->sem);
+	ASSERT_LE(0, self->plain);
 	ASSERT_LE(0, self->wg);
 	ASSERT_EQ(0, peer_fork(&self->a));
 	ASSERT_EQ(0, peer_fork(&self->b));
@@ -119,6 +122,19 @@ TEST_F(graph, permits_and_what_has_no_owner)
 	EXPECT_EQ(0, e[2].holder_pid);
 	EXPECT_EQ(HELD_P, e[2].held);
 	EXPECT_EQ(1, e[2].count);
+}
+
+TEST_F(graph, permits_that_nobody_owns)
+{
+	start(&self->a, sem_acquire(self->plain, 2, NEVER));
+	ASSERT_TRUE(queued(self->plain, 1, 0));
+	ASSERT_EQ(1, graph(self->dev));
+	EXPECT_EQ(self->a.pid, (pid_t)report->edge[0].waiter_pid);
+	EXPECT_EQ(2, report->edge[0].wanted);
+	EXPECT_EQ(KSYNC_EDGE_HELD_NOBODY, report->edge[0].held);
+	EXPECT_EQ(0, report->edge[0].holder_pid);
+	EXPECT_EQ(0, me(sem_release(self->plain, 1)));
+	EXPECT_EQ(0, answer(&self->a));
 }
 
 static int edges_seen_by_nobody(void *arg)

@@ -218,6 +218,30 @@ TEST_F(map, die_holding)
 	EXPECT_EQ(1, status_of(self->fd, 1).deaths);
 }
 
+static int lock_two_by_hand(struct call *c)
+{
+	int ret = lock_by_hand(c);
+
+	engage(&self_, 4, object, 2);
+	engage(&self_, 5, object, 1);
+	return ret ?: take(&cells[2].lock, self_.id) ? 0 : -EBUSY;
+}
+
+/* Of one object, and one of them noted twice: a death is counted once. */
+TEST_F(map, die_holding_two)
+{
+	struct peer p;
+	int i;
+
+	ASSERT_EQ(0, peer_fork(&p));
+	ASSERT_EQ(0, ask_fn(&p, lock_two_by_hand));
+	peer_kill(&p);
+	for (i = 1; i <= 2; i++) {
+		EXPECT_EQ(-EOWNERDEAD, me(at(i, mutex_trylock(self->fd))));
+		EXPECT_EQ(1, status_of(self->fd, i).deaths);
+	}
+}
+
 TEST_F(map, die_announced_only)
 {
 	struct peer p;

@@ -175,6 +175,44 @@ TEST_F(slot, nonsense)
 	EXPECT_EQ(0, me(at(3, rwlock_trywrlock(self->fd))));
 }
 
+/* What a slot says counts as held when somebody looks for a cycle. */
+TEST_F(slot, deadlock)
+{
+	int m = create(self->dev, KSYNC_TYPE_MUTEX, 0, 1);
+	struct peer reader, writer;
+
+	ASSERT_LE(0, m);
+	ASSERT_EQ(0, peer_fork(&reader));
+	ASSERT_EQ(0, peer_fork(&writer));
+	ASSERT_EQ(0, ask_fn(&reader, read_by_hand));
+	ASSERT_EQ(0, ask(&writer, mutex_lock(m, NEVER)));
+	start(&writer, at(1, rwlock_wrlock(self->fd, NEVER)));
+	ASSERT_TRUE(queued_at(self->fd, 1, 1, 0));
+	EXPECT_EQ(-EDEADLK, ask(&reader, mutex_lock(m, NEVER)));
+	peer_kill(&reader);
+	EXPECT_EQ(0, answer(&writer));
+}
+
+/* A thread may have slots of many objects, also of those that are gone. */
+TEST_F(slot, of_many_objects)
+{
+	int fds[50], nr[50], i;
+
+	for (i = 0; i < 50; i++) {
+		fds[i] = fd_ = create(self->dev, KSYNC_TYPE_RWLOCK, 0, 1);
+		ASSERT_LE(0, fd_);
+		nr[i] = slot_get(NULL);
+		ASSERT_LE(0, nr[i]);
+		if (i % 3)
+			close(fd_);
+	}
+	for (i = 0; i < 50; i += 3) {
+		fd_ = fds[i];
+		EXPECT_EQ(nr[i], slot_get(NULL));
+		close(fd_);
+	}
+}
+
 /* Not before somebody has a slot; then no byte beyond. */
 TEST_F(slot, pages_before_the_first)
 {
