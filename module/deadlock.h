@@ -55,7 +55,7 @@ static inline void ksync_deadlock_begin(struct ksync_queue *q,
 		return;
 	WRITE_ONCE(thread->waits.index, q->index);
 	WRITE_ONCE(thread->waits.object, q->obj->id);
-	/* Full ordering pairs with itself, in ksync_thread_waits(). */
+	/* Fully ordered: pairs with that of whoever reads them. */
 	w->sleep = atomic64_inc_return(&ksync_sleeps);
 }
 

@@ -278,7 +278,9 @@ TEST_F(death, die_holding_mutex)
 
 TEST_F(death, die_holding_mutex_and_deadline)
 {
-	SCENE_START(waiter, lock_and_wait, 30);
+	/* Not before the victim has the mutex. */
+	SCENE_START(waiter, lock_and_wait, machine_is_slow() ? 1000 : 300);
+	ASSERT_TRUE(WAIT_FOR(WAITERS == 1));
 	ASSERT_EQ(0, actor_do(&self->scene.victim, job_mutex_lock,
 			      self->scene.p.m, 0));
 	actor_die(&self->scene.victim, variant->road);
