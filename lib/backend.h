@@ -4,6 +4,8 @@
  * their arguments and call the ops of the object; a backend knows nothing of
  * handles.
  *
+ *	ksync_inline.h	what of these is compiled into programs
+ *	        |
  *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
  *	cond.c barrier.c once.c
  *	event.c many.c

@@ -15,8 +15,8 @@
  * wake-up.
  *
  * An unlock without an atomic operation is a store to the low half of the word
- * and a load of the high half (fast.h). Who begins to wait makes up for the
- * fence that is not there:
+ * and a load of the high half (ksync_inline.h). Who begins to wait makes up for
+ * the fence that is not there:
  *
  *	unlock				wait, queue locked
  *	0 in the low half		WAITERS and FENCED in the high half
@@ -274,7 +274,7 @@ static int take_slowly(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
 	return ret ? ret : taken(q, word, false);
 }
 
-/* Beyond what ksync_fast_mutex_lock() does. */
+/* Beyond what ksync_inline_lock() does. */
 static int take(struct ksync_object *base, uint32_t index,
 		uint64_t deadline, bool try)
 {
@@ -386,7 +386,7 @@ static void let_go(struct kfx_q *q)
 	mutex_advance(q);
 }
 
-/* Beyond what ksync_fast_mutex_unlock() does. */
+/* Beyond what ksync_inline_unlock() does. */
 static void release(struct kfx_q *q)
 {
 	uint64_t word = kfx_load(&q->cell->state);

@@ -2,8 +2,8 @@
 /*
  * The kernel backend: what goes without a system call when nobody is in the way.
  *
- * The cells are mapped and changed as <linux/ksync.h> says; fast.h has the
- * operations on the words. A mutex that is held stands in the caller's line,
+ * The cells are mapped and changed as <linux/ksync.h> says; ksync_inline.h has
+ * the operations on the words. A mutex that is held stands in the caller's line,
  * from before the first operation on its word until after the last one, so that
  * the kernel finds it wherever the thread dies:
  *

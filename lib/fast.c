@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * What a thread remembers of the primitives that it used: see fast.h.
+ * What a thread remembers of the primitives that it used: see ksync_inline.h.
  */
 #include "fast.h"
 

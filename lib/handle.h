@@ -14,22 +14,20 @@
 #include "backend.h"
 #include "fast.h"
 
-/*
- * cell		where the word is, if the backend has mapped it
- * tag, place	by what, and where, threads remember it: see fast.h
- */
+/* fast	what programs have compiled into them: first, and as it is */
 struct ksync_handle {
+	struct ksync_inline fast;
 	struct ksync_object *obj;
-	union ksync_cell *cell;
-	uint64_t tag;
-	int32_t place;
 	uint32_t index;
 };
 
+static_assert(offsetof(struct ksync_handle, fast) == 0, "layout 1");
+
 /* What the thread may remember of the primitive; never NULL. */
-#define ksync_handle_fast(h)	ksync_fast_at((h)->place)
+#define ksync_handle_fast(h)	ksync_inline_fast(&(h)->fast)
 #define ksync_handle_known(h)	\
-	ksync_fast_knows(ksync_handle_fast(h), (h)->tag)
+	ksync_inline_known(&(h)->fast, ksync_handle_fast(h))
+#define ksync_handle_cell(h)	((union ksync_cell *)(h)->fast.cell)
 
 struct ksync_mutex {
 	struct ksync_handle h;

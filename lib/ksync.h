@@ -484,6 +484,15 @@ KSYNC_API uint64_t ksync_guarantees(void);
  */
 KSYNC_API const char *ksync_strerror(int err);
 
+/*
+ * Who locks what nobody holds does so without a call. With KSYNC_NO_INLINE
+ * defined, or another compiler or processor, everything is a call.
+ */
+#if !defined(KSYNC_NO_INLINE) && defined(__GNUC__) && defined(__LP64__) && \
+	(defined(__x86_64__) || defined(__aarch64__))
+#include "ksync_inline.h"
+#endif
+
 #ifdef __cplusplus
 }
 #endif

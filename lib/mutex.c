@@ -6,37 +6,28 @@
 
 KSYNC_DEFINE_HANDLE(mutex, KSYNC_MUTEX)
 
-/* Apart, so that nothing has to be jumped over on the fast path. */
-static KSYNC_SLOW int lock_slowly(struct ksync_mutex *m, uint64_t deadline)
+KSYNC_SLOW int ksync_slow_mutex_lock(struct ksync_mutex *m)
 {
-	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, deadline);
-}
-
-static KSYNC_SLOW int unlock_slowly(struct ksync_mutex *m)
-{
-	return m->h.obj->ops->mutex_unlock(m->h.obj, m->h.index);
+	if (!m)
+		return -EINVAL;
+	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, KSYNC_FOREVER);
 }
 
 int ksync_mutex_lock(struct ksync_mutex *m)
 {
+	return ksync_inline_mutex_lock(m);
+}
+
+KSYNC_SLOW int ksync_slow_mutex_trylock(struct ksync_mutex *m)
+{
 	if (!m)
 		return -EINVAL;
-	if (ksync_handle_known(&m->h) &&
-	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
-				  &m->h.cell->lock))
-		return 0;
-	return lock_slowly(m, KSYNC_FOREVER);
+	return m->h.obj->ops->mutex_trylock(m->h.obj, m->h.index);
 }
 
 int ksync_mutex_trylock(struct ksync_mutex *m)
 {
-	if (!m)
-		return -EINVAL;
-	if (ksync_handle_known(&m->h) &&
-	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
-				  &m->h.cell->lock))
-		return 0;
-	return m->h.obj->ops->mutex_trylock(m->h.obj, m->h.index);
+	return ksync_inline_mutex_trylock(m);
 }
 
 int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
@@ -52,22 +43,21 @@ int ksync_mutex_lock_until(struct ksync_mutex *m, const struct ksync_wait *w)
 	if (w && w->cancel)
 		return ksync_wait_cancelable(&m->h, KSYNC_TAKE_MUTEX, 0, w, deadline,
 					     NULL);
-	if (ksync_handle_known(&m->h) &&
-	    ksync_fast_mutex_lock(ksync_handle_fast(&m->h),
-				  &m->h.cell->lock))
+	if (ksync_inline_lock(&m->h.fast))
 		return 0;
-	return lock_slowly(m, deadline);
+	return m->h.obj->ops->mutex_lock(m->h.obj, m->h.index, deadline);
+}
+
+KSYNC_SLOW int ksync_slow_mutex_unlock(struct ksync_mutex *m)
+{
+	if (!m)
+		return -EINVAL;
+	return m->h.obj->ops->mutex_unlock(m->h.obj, m->h.index);
 }
 
 int ksync_mutex_unlock(struct ksync_mutex *m)
 {
-	if (!m)
-		return -EINVAL;
-	if (ksync_handle_known(&m->h) &&
-	    ksync_fast_mutex_unlock(ksync_handle_fast(&m->h),
-				    &m->h.cell->lock))
-		return 0;
-	return unlock_slowly(m);
+	return ksync_inline_mutex_unlock(m);
 }
 
 int ksync_mutex_consistent(struct ksync_mutex *m)

@@ -6,61 +6,50 @@
 
 KSYNC_DEFINE_HANDLE(rwlock, KSYNC_RWLOCK)
 
-/* Apart, so that nothing has to be jumped over on the fast path. */
-static KSYNC_SLOW int rdlock_by_backend(struct ksync_rwlock *rw,
-					uint64_t deadline, bool try)
+static int rdlock_by_backend(struct ksync_rwlock *rw, uint64_t deadline,
+			     bool only)
 {
 	const struct ksync_ops *ops = rw->h.obj->ops;
 
-	return try ? ops->rwlock_tryrdlock(rw->h.obj, rw->h.index) :
-		     ops->rwlock_rdlock(rw->h.obj, rw->h.index, deadline);
+	return only ? ops->rwlock_tryrdlock(rw->h.obj, rw->h.index) :
+		      ops->rwlock_rdlock(rw->h.obj, rw->h.index, deadline);
 }
 
-static __attribute__((noinline)) int
-rdlock_fenced(struct ksync_rwlock *rw, uint64_t deadline, bool try)
+/* @left is what ksync_inline_read() gave. */
+static int rdlock_rest(struct ksync_rwlock *rw, uint32_t left,
+		       uint64_t deadline, bool only)
 {
-	if (ksync_fast_rwlock_read_fenced(ksync_handle_fast(&rw->h),
-					  &rw->h.cell->lock))
+	if (left == KSYNC_HOLD_READ &&
+	    ksync_fast_rwlock_read_fenced(ksync_handle_fast(&rw->h),
+					  &ksync_handle_cell(&rw->h)->lock))
 		return 0;
-	return rdlock_by_backend(rw, deadline, try);
+	return rdlock_by_backend(rw, deadline, only);
 }
 
-static inline int rdlock(struct ksync_rwlock *rw, uint64_t deadline, bool try)
+/* Not cold: with fences, readers come here each time. */
+__attribute__((noinline)) int
+ksync_slow_rwlock_rdlock(struct ksync_rwlock *rw, uint32_t left, int only)
 {
-	uint32_t left = KSYNC_HOLD_EXCL;
-
-	if (ksync_handle_known(&rw->h))
-		left = ksync_fast_rwlock_read(ksync_handle_fast(&rw->h),
-					      &rw->h.cell->lock);
-	if (!left)
-		return 0;
-	return left == KSYNC_HOLD_READ ? rdlock_fenced(rw, deadline, try) :
-					 rdlock_by_backend(rw, deadline, try);
-}
-
-static KSYNC_SLOW int unlock_slowly(struct ksync_rwlock *rw)
-{
-	return rw->h.obj->ops->rwlock_unlock(rw->h.obj, rw->h.index);
+	if (!rw)
+		return -EINVAL;
+	return rdlock_rest(rw, left, KSYNC_FOREVER, only);
 }
 
 int ksync_rwlock_rdlock(struct ksync_rwlock *rw)
 {
-	if (!rw)
-		return -EINVAL;
-	return rdlock(rw, KSYNC_FOREVER, false);
+	return ksync_inline_rwlock_rdlock(rw, false);
 }
 
 int ksync_rwlock_tryrdlock(struct ksync_rwlock *rw)
 {
-	if (!rw)
-		return -EINVAL;
-	return rdlock(rw, 0, true);
+	return ksync_inline_rwlock_rdlock(rw, true);
 }
 
 int ksync_rwlock_rdlock_until(struct ksync_rwlock *rw,
 			      const struct ksync_wait *w)
 {
 	uint64_t deadline;
+	uint32_t left;
 	int err;
 
 	if (!rw)
@@ -71,7 +60,8 @@ int ksync_rwlock_rdlock_until(struct ksync_rwlock *rw,
 	if (w && w->cancel)
 		return ksync_wait_cancelable(&rw->h, KSYNC_TAKE_READ, 0, w, deadline,
 					     NULL);
-	return rdlock(rw, deadline, false);
+	left = ksync_inline_read(&rw->h.fast);
+	return left ? rdlock_rest(rw, left, deadline, false) : 0;
 }
 
 int ksync_rwlock_wrlock(struct ksync_rwlock *rw)
@@ -106,15 +96,16 @@ int ksync_rwlock_wrlock_until(struct ksync_rwlock *rw,
 	return rw->h.obj->ops->rwlock_wrlock(rw->h.obj, rw->h.index, deadline);
 }
 
-int ksync_rwlock_unlock(struct ksync_rwlock *rw)
+KSYNC_SLOW int ksync_slow_rwlock_unlock(struct ksync_rwlock *rw)
 {
 	if (!rw)
 		return -EINVAL;
-	if (ksync_handle_known(&rw->h) &&
-	    ksync_fast_rwlock_unread(ksync_handle_fast(&rw->h),
-				     &rw->h.cell->lock))
-		return 0;
-	return unlock_slowly(rw);
+	return rw->h.obj->ops->rwlock_unlock(rw->h.obj, rw->h.index);
+}
+
+int ksync_rwlock_unlock(struct ksync_rwlock *rw)
+{
+	return ksync_inline_rwlock_unlock(rw);
 }
 
 int ksync_rwlock_downgrade(struct ksync_rwlock *rw)

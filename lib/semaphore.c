@@ -12,42 +12,29 @@ static bool is_count(uint32_t n)
 	return n && n <= INT32_MAX;
 }
 
-/* Apart, so that nothing has to be jumped over on the fast path. */
-static KSYNC_SLOW int acquire_slowly(struct ksync_sem *s, uint32_t n,
-				     uint64_t deadline)
+KSYNC_SLOW int ksync_slow_sem_acquire(struct ksync_sem *s, uint32_t n)
 {
-	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n, deadline);
-}
-
-static KSYNC_SLOW int release_slowly(struct ksync_sem *s, uint32_t n)
-{
-	/* More than any process can hold, and than any maximum. */
-	if (!is_count(n))
-		return s->h.obj->flags & KSYNC_TRACKED ? -EPERM :
-							      -EOVERFLOW;
-	return s->h.obj->ops->sem_release(s->h.obj, s->h.index, n);
+	if (!s || !is_count(n))
+		return -EINVAL;
+	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n,
+					  KSYNC_FOREVER);
 }
 
 int ksync_sem_acquire(struct ksync_sem *s, uint32_t n)
 {
+	return ksync_inline_sem_acquire(s, n);
+}
+
+KSYNC_SLOW int ksync_slow_sem_tryacquire(struct ksync_sem *s, uint32_t n)
+{
 	if (!s || !is_count(n))
 		return -EINVAL;
-	if (ksync_handle_known(&s->h) &&
-	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
-				   &s->h.cell->sem, n))
-		return 0;
-	return acquire_slowly(s, n, KSYNC_FOREVER);
+	return s->h.obj->ops->sem_tryacquire(s->h.obj, s->h.index, n);
 }
 
 int ksync_sem_tryacquire(struct ksync_sem *s, uint32_t n)
 {
-	if (!s || !is_count(n))
-		return -EINVAL;
-	if (ksync_handle_known(&s->h) &&
-	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
-				   &s->h.cell->sem, n))
-		return 0;
-	return s->h.obj->ops->sem_tryacquire(s->h.obj, s->h.index, n);
+	return ksync_inline_sem_tryacquire(s, n);
 }
 
 int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
@@ -64,22 +51,25 @@ int ksync_sem_acquire_until(struct ksync_sem *s, uint32_t n,
 	if (w && w->cancel)
 		return ksync_wait_cancelable(&s->h, KSYNC_TAKE_PERMITS, n, w, deadline,
 					     NULL);
-	if (ksync_handle_known(&s->h) &&
-	    ksync_fast_sem_acquire(ksync_handle_fast(&s->h),
-				   &s->h.cell->sem, n))
+	if (ksync_inline_acquire(&s->h.fast, n))
 		return 0;
-	return acquire_slowly(s, n, deadline);
+	return s->h.obj->ops->sem_acquire(s->h.obj, s->h.index, n, deadline);
+}
+
+KSYNC_SLOW int ksync_slow_sem_release(struct ksync_sem *s, uint32_t n)
+{
+	if (!s || !n)
+		return -EINVAL;
+	/* More than any process can hold, and than any maximum. */
+	if (!is_count(n))
+		return s->h.obj->flags & KSYNC_TRACKED ? -EPERM :
+							      -EOVERFLOW;
+	return s->h.obj->ops->sem_release(s->h.obj, s->h.index, n);
 }
 
 int ksync_sem_release(struct ksync_sem *s, uint32_t n)
 {
-	if (!s || !n)
-		return -EINVAL;
-	if (ksync_handle_known(&s->h) &&
-	    ksync_fast_sem_release(ksync_handle_fast(&s->h),
-				   &s->h.cell->sem, n))
-		return 0;
-	return release_slowly(s, n);
+	return ksync_inline_sem_release(s, n);
 }
 
 int ksync_sem_value(const struct ksync_sem *s)

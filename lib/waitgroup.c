@@ -17,9 +17,11 @@ static __thread struct {
 	uint32_t lost;
 } last_wait __attribute__((tls_model("initial-exec")));
 
-/* Apart, so that nothing has to be jumped over on the fast path. */
-static KSYNC_SLOW int add_slowly(struct ksync_waitgroup *wg, int32_t delta)
+KSYNC_SLOW int ksync_slow_waitgroup_add(struct ksync_waitgroup *wg,
+					int32_t delta)
 {
+	if (!wg)
+		return -EINVAL;
 	/* No count reaches that far, and no backend need negate it. */
 	if (delta == INT32_MIN)
 		return -ERANGE;
@@ -31,18 +33,12 @@ static KSYNC_SLOW int add_slowly(struct ksync_waitgroup *wg, int32_t delta)
 
 int ksync_waitgroup_add(struct ksync_waitgroup *wg, int32_t delta)
 {
-	if (!wg)
-		return -EINVAL;
-	if (delta && ksync_handle_known(&wg->h) &&
-	    ksync_fast_waitgroup_add(ksync_handle_fast(&wg->h),
-				     &wg->h.cell->waitgroup, delta))
-		return 0;
-	return add_slowly(wg, delta);
+	return ksync_inline_waitgroup_add(wg, delta);
 }
 
 int ksync_waitgroup_done(struct ksync_waitgroup *wg)
 {
-	return ksync_waitgroup_add(wg, -1);
+	return ksync_inline_waitgroup_add(wg, -1);
 }
 
 static int wait_round(struct ksync_waitgroup *wg, const struct ksync_wait *w,
@@ -55,7 +51,7 @@ static int wait_round(struct ksync_waitgroup *wg, const struct ksync_wait *w,
 		err = ksync_wait_cancelable(&wg->h, KSYNC_TAKE_ROUND, 0, w,
 					    deadline, &lost);
 	else if (!ksync_handle_known(&wg->h) ||
-		 !ksync_fast_over(&wg->h.cell->waitgroup))
+		 !ksync_fast_over(&ksync_handle_cell(&wg->h)->waitgroup))
 		err = wg->h.obj->ops->waitgroup_wait(wg->h.obj, wg->h.index,
 						     deadline, &lost);
 	last_wait.serial = wg->h.obj->serial;
