@@ -82,7 +82,10 @@ void kfx_lock_fail_all(struct kfx_q *q)
 		kfx_q_admit(q, id, KFX_FAILED);
 }
 
-/* @id died. If it had the lock, the next holder will be told. Queue locked. */
+/*
+ * @id died. If it had the lock, the next holder will be told. FENCED, so that no
+ * unlock without a look at the low half makes it forgotten. Queue locked.
+ */
 bool kfx_lock_die(struct kfx_q *q, uint32_t id)
 {
 	uint64_t word = kfx_load(&q->cell->state);
@@ -91,10 +94,13 @@ bool kfx_lock_die(struct kfx_q *q, uint32_t id)
 	if (!id || kfx_lock_id(word) != id)
 		return false;
 	/* The dead change it no more, and others only when it is free. */
-	redo.word_new = (word & ~KSYNC_LOCK_ID) | KSYNC_LOCK_DEAD;
+	redo.word_new = (word & ~KSYNC_LOCK_ID) | KSYNC_LOCK_DEAD |
+			KSYNC_LOCK_FENCED;
 	redo.store[0].at = kfx_offset(q->obj, &q->cell->lock.deaths);
 	redo.store[0].value = kfx_load(&q->cell->lock.deaths) + 1;
 	kfx_q_commit(q, &redo);
+	if (!(word & KSYNC_LOCK_FENCED))
+		kfx_barrier();
 	q->writer_left = true;
 	return true;
 }

@@ -6,6 +6,7 @@
 /* The victim ends on its road, the others are there to see it. */
 struct scene {
 	struct ksync_mutex *m;
+	struct ksync_mutex *plain;
 	struct actor victim, waiter;
 };
 
@@ -14,6 +15,7 @@ static int set_scene(struct scene *s, enum actor_kind kind)
 	struct ksync_options o = { .nr = 200, .flags = KSYNC_RECURSIVE };
 
 	return ksync_mutex_create(&s->m, &o) ?:
+	       ksync_mutex_create(&s->plain, NULL) ?:
 	       actor_begin(&s->victim, kind) ?:
 	       actor_begin(&s->waiter, ACTOR_PROCESS);
 }
@@ -22,6 +24,7 @@ static void clear_scene(struct scene *s)
 {
 	actor_end(&s->victim);
 	actor_end(&s->waiter);
+	ksync_mutex_close(s->plain);
 	ksync_mutex_close(s->m);
 }
 
@@ -136,6 +139,24 @@ static long lock_all(void *obj, uint64_t nr)
 	for (i = 0; i < nr && !err; i++)
 		err = ksync_mutex_lock(ksync_mutex_at(obj, i));
 	return err;
+}
+
+/* The heir has never waited, and nobody else is about: the fastest unlock. */
+TEST_F(death, die_unrepaired_alone)
+{
+	struct ksync_mutex *m = self->scene.plain;
+	struct scene *s = &self->scene;
+
+	ASSERT_EQ(0, actor_do(&s->victim, job_mutex_lock, m, 0));
+	/* Then it knows the mutex, too. */
+	ASSERT_EQ(-EBUSY, actor_do(&s->waiter, job_mutex_trylock, m, 0));
+	actor_die(&s->victim, variant->road);
+	ASSERT_TRUE(WAIT_FOR(actor_do(&s->waiter, job_mutex_trylock, m, 0) ==
+			     -EOWNERDEAD));
+	EXPECT_EQ(0, actor_do(&s->waiter, job_mutex_unlock, m, 0));
+	EXPECT_EQ(-ENOTRECOVERABLE, ksync_mutex_lock(m));
+	EXPECT_EQ(-ENOTRECOVERABLE,
+		  actor_do(&s->waiter, job_mutex_trylock, m, 0));
 }
 
 TEST_F(aftermath, die_holding_many)
