@@ -39,14 +39,14 @@ union ksync_long_args {
  * struct ksync_command
  * @cmd: as this version has it; bigger arguments have bits in the size field
  * @size_min: size of the argument as first published, if it has grown since
- * @types: a bit for each type of object that it is for
+ * @type: of object, that it is for
  * @fn: what it does
  * @file_fn: likewise, where it matters by which file
  */
 struct ksync_command {
 	unsigned int cmd;
 	u16 size_min;
-	u16 types;
+	u16 type;
 	int (*fn)(struct ksync_object *obj, void *args);
 	int (*file_fn)(struct file *file, void *args);
 };
@@ -83,6 +83,7 @@ static int ksync_obj_wake(struct ksync_object *obj, void *args)
 	return 0;
 }
 
+/* No entry of the table has a type of 0, but for those that are empty. */
 #define KSYNC_ANY_TYPE	U16_MAX
 
 /* As ksync_copy_words() wants them. */
@@ -91,19 +92,19 @@ static int ksync_obj_wake(struct ksync_object *obj, void *args)
 				    _IOC_SIZE(_cmd) % sizeof(long)))
 
 #define KSYNC_FILE_COMMAND(_cmd, _fn) \
-	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .types = KSYNC_ANY_TYPE, \
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .type = KSYNC_ANY_TYPE, \
 			    .file_fn = (_fn) }
 
 #define KSYNC_ANY_COMMAND(_cmd, _fn) \
-	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .types = KSYNC_ANY_TYPE, \
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .type = KSYNC_ANY_TYPE, \
 			    .fn = (_fn) }
 
 #define KSYNC_COMMAND(_cmd, _type, _fn) \
-	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .types = BIT(_type), .fn = (_fn) }
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .type = (_type), .fn = (_fn) }
 
 #define KSYNC_COMMAND_GREW(_cmd, _min, _type, _fn) \
 	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .size_min = (_min), \
-			    .types = BIT(_type), .fn = (_fn) }
+			    .type = (_type), .fn = (_fn) }
 
 static const struct ksync_command ksync_commands[] = {
 	KSYNC_ANY_COMMAND(KSYNC_IOC_OBJ_INFO, ksync_obj_info),
@@ -224,11 +225,12 @@ static inline int ksync_run(const struct ksync_command *command,
 			    struct file *file, void *args, unsigned int cmd,
 			    void __user *user)
 {
+	struct ksync_object *obj = file->private_data;
 	size_t size = min(_IOC_SIZE(command->cmd), _IOC_SIZE(cmd));
 	int ret;
 
 	if (likely(command->fn))
-		ret = command->fn(file->private_data, args);
+		ret = command->fn(obj, args);
 	else
 		ret = command->file_fn(file, args);
 	if ((_IOC_DIR(cmd) & _IOC_READ) && ksync_copies_back(command, ret) &&
@@ -267,11 +269,11 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	command = &ksync_commands[array_index_nospec(nr,
 					ARRAY_SIZE(ksync_commands))];
-	if (!(command->types & BIT(obj->ops->id)))
+	if (command->type != obj->ops->id && command->type != KSYNC_ANY_TYPE)
 		return -ENOTTY;
 	if (unlikely(cmd != command->cmd || _IOC_SIZE(cmd) > sizeof(args)))
 		return ksync_run_long(command, file, cmd, user);
-	if ((_IOC_DIR(cmd) & _IOC_WRITE) &&
+	if (likely(_IOC_DIR(cmd) & _IOC_WRITE) &&
 	    ksync_copy_words(args.word, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
 	return ksync_run(command, file, &args, cmd, user);
