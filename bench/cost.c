@@ -6,7 +6,8 @@
  * can have ceilings that a test holds.
  *
  * A path is PEER/KIND, as in ksync-futex-mutex/lock, or PEER/exit: what the end
- * of a thread that used the lock takes beyond that of one that did not.
+ * of a thread that used the lock takes beyond that of one that did not, or
+ * PEER/first: what its life took before that, likewise.
  */
 #include <errno.h>
 #include <math.h>
@@ -87,18 +88,23 @@ static enum outcome count_pairs(const struct peer *p, enum kind k,
 	return outcome;
 }
 
-static enum outcome count_exit(const struct peer *p, double *instructions,
-			       struct run *r)
+static double thread_part(const struct run *r, bool end)
+{
+	return end ? r->value[M_EXIT] : r->value[M_NS] - r->value[M_EXIT];
+}
+
+static enum outcome count_thread(const struct peer *p, bool end,
+				 double *instructions, struct run *r)
 {
 	struct cell c = {
 		.work = "exit", .procs = 1, .permits = 1, .run = run_thread,
 	};
 	enum outcome outcome = run_cell(&c, &futex_peers[0], r);
-	double floor = r->value[M_EXIT];
+	double floor = thread_part(r, end);
 
 	if (outcome == RUN_OK)
 		outcome = run_cell(&c, p, r);
-	*instructions = r->value[M_EXIT] - floor;
+	*instructions = thread_part(r, end) - floor;
 	return outcome;
 }
 
@@ -108,7 +114,9 @@ static enum outcome count(const struct peer *p, const char *path,
 	enum kind k;
 
 	if (!strcmp(path, "exit") && p->ends_threads)
-		return count_exit(p, instructions, r);
+		return count_thread(p, true, instructions, r);
+	if (!strcmp(path, "first") && p->ends_threads)
+		return count_thread(p, false, instructions, r);
 	for (k = 0; k < NR_KINDS; k++)
 		if (p->pairs[k] && !strcmp(path, kind_names[k]))
 			return count_pairs(p, k, instructions, r);
@@ -148,8 +156,10 @@ int print_costs(void)
 		for (kind = 0; kind < NR_KINDS; kind++)
 			if (peers[i]->pairs[kind])
 				failed |= print_path(peers[i], kind_names[kind]);
-		if (peers[i]->ends_threads && i)
+		if (peers[i]->ends_threads && i) {
+			failed |= print_path(peers[i], "first");
 			failed |= print_path(peers[i], "exit");
+		}
 	}
 	return failed;
 }

@@ -34,17 +34,7 @@ static inline int ksync_copy_args(void *args, size_t size, unsigned int cmd,
 		return 0;
 	if (unlikely(_IOC_SIZE(cmd) != size))
 		return copy_struct_from_user(args, size, user, _IOC_SIZE(cmd));
-	/* Sizes known when this is compiled cost half as much to copy. */
-	switch (size) {
-	case 8:
-		return copy_from_user(args, user, 8) ? -EFAULT : 0;
-	case 16:
-		return copy_from_user(args, user, 16) ? -EFAULT : 0;
-	case 24:
-		return copy_from_user(args, user, 24) ? -EFAULT : 0;
-	default:
-		return copy_from_user(args, user, size) ? -EFAULT : 0;
-	}
+	return copy_from_user(args, user, size) ? -EFAULT : 0;
 }
 
 /* Nothing that is documented to be zero was given. */

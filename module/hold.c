@@ -10,32 +10,6 @@
 
 static struct kmem_cache *ksync_hold_cache;
 
-static int ksync_hold_cmp(u64 object, u32 index, const struct rb_node *node)
-{
-	const struct ksync_hold *hold =
-		rb_entry(node, struct ksync_hold, node);
-
-	if (object != hold->object)
-		return object < hold->object ? -1 : 1;
-	if (index != hold->index)
-		return index < hold->index ? -1 : 1;
-	return 0;
-}
-
-struct ksync_hold *ksync_hold_find(struct rb_root *holds, u64 object, u32 index)
-{
-	struct rb_node *node = holds->rb_node;
-
-	while (node) {
-		int cmp = ksync_hold_cmp(object, index, node);
-
-		if (!cmp)
-			return rb_entry(node, struct ksync_hold, node);
-		node = cmp < 0 ? node->rb_left : node->rb_right;
-	}
-	return NULL;
-}
-
 /* There must be no hold on the primitive yet. */
 void ksync_hold_insert(struct rb_root *holds, struct ksync_hold *hold,
 		       u64 object, u32 index, u32 kind)
@@ -162,39 +136,16 @@ void ksync_hold_free(struct ksync_hold *hold)
 		kmem_cache_free(ksync_hold_cache, hold);
 }
 
-/* A process has nothing left of it. */
+/* A process has nothing left of it. One is kept for the next time. */
 void ksync_process_drop_hold(struct ksync_process *process,
 			     struct ksync_hold *hold)
 {
 	lockdep_assert_held(&process->lock);
 	rb_erase(&hold->node, &process->holds);
-	ksync_hold_free(hold);
-}
-
-/*
- * An unused hold of the caller's, NULL without memory. It is taken before an
- * acquisition, so that nothing can fail after it.
- */
-struct ksync_hold *ksync_hold_spare(struct ksync_thread *thread)
-{
-	struct ksync_hold *hold = thread->spare;
-
-	if (!hold)
-		return ksync_hold_alloc();
-	thread->spare = hold->next_free;
-	return hold;
-}
-
-/* Gives back a hold that is in no tree. */
-void ksync_hold_unuse(struct ksync_thread *thread, struct ksync_hold *hold)
-{
-	if (hold >= thread->first &&
-	    hold < thread->first + KSYNC_HOLDS_INLINE) {
-		hold->next_free = thread->spare;
-		thread->spare = hold;
-	} else {
+	if (process->spare)
 		ksync_hold_free(hold);
-	}
+	else
+		process->spare = hold;
 }
 
 int ksync_holds_init(void)

@@ -10,9 +10,9 @@
 #include "owner.h"
 #include "ticket.h"
 
+/* What most commands have as their argument: a few whole words. */
 union ksync_args {
-	struct ksync_object_info info;
-	struct ksync_primitive_status status;
+	unsigned long word[32 / sizeof(long)];
 	struct ksync_index_args index;
 	struct ksync_lock_args lock;
 	struct ksync_sem_args sem;
@@ -28,11 +28,18 @@ union ksync_args {
 	struct ksync_claim_args claim;
 };
 
+/* Those that tell much. */
+union ksync_long_args {
+	union ksync_args most;
+	struct ksync_object_info info;
+	struct ksync_primitive_status status;
+};
+
 /**
  * struct ksync_command
  * @cmd: as this version has it; bigger arguments have bits in the size field
  * @size_min: size of the argument as first published, if it has grown since
- * @type: what it is for; 0: any object
+ * @type: of object, that it is for
  * @fn: what it does
  * @file_fn: likewise, where it matters by which file
  */
@@ -76,22 +83,35 @@ static int ksync_obj_wake(struct ksync_object *obj, void *args)
 	return 0;
 }
 
+/* No entry of the table has a type of 0, but for those that are empty. */
+#define KSYNC_ANY_TYPE	U16_MAX
+
+/* As ksync_copy_words() wants them. */
+#define KSYNC_WORDS(_cmd) \
+	((_cmd) + BUILD_BUG_ON_ZERO((_IOC_DIR(_cmd) & _IOC_WRITE) && \
+				    _IOC_SIZE(_cmd) % sizeof(long)))
+
 #define KSYNC_FILE_COMMAND(_cmd, _fn) \
-	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .file_fn = (_fn) }
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .type = KSYNC_ANY_TYPE, \
+			    .file_fn = (_fn) }
+
+#define KSYNC_ANY_COMMAND(_cmd, _fn) \
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .type = KSYNC_ANY_TYPE, \
+			    .fn = (_fn) }
 
 #define KSYNC_COMMAND(_cmd, _type, _fn) \
-	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .type = (_type), .fn = (_fn) }
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .type = (_type), .fn = (_fn) }
 
 #define KSYNC_COMMAND_GREW(_cmd, _min, _type, _fn) \
-	[_IOC_NR(_cmd)] = { .cmd = (_cmd), .size_min = (_min), \
+	[_IOC_NR(_cmd)] = { .cmd = KSYNC_WORDS(_cmd), .size_min = (_min), \
 			    .type = (_type), .fn = (_fn) }
 
 static const struct ksync_command ksync_commands[] = {
-	KSYNC_COMMAND(KSYNC_IOC_OBJ_INFO, 0, ksync_obj_info),
-	KSYNC_COMMAND(KSYNC_IOC_OBJ_STATUS, 0, ksync_obj_status),
+	KSYNC_ANY_COMMAND(KSYNC_IOC_OBJ_INFO, ksync_obj_info),
+	KSYNC_ANY_COMMAND(KSYNC_IOC_OBJ_STATUS, ksync_obj_status),
 	KSYNC_FILE_COMMAND(KSYNC_IOC_OBJ_REQUEST, ksync_ticket_request),
 	KSYNC_FILE_COMMAND(KSYNC_IOC_OBJ_CLAIM, ksync_ticket_claim),
-	KSYNC_COMMAND(KSYNC_IOC_OBJ_WAKE, 0, ksync_obj_wake),
+	KSYNC_ANY_COMMAND(KSYNC_IOC_OBJ_WAKE, ksync_obj_wake),
 
 	KSYNC_COMMAND_GREW(KSYNC_IOC_MUTEX_LOCK, KSYNC_LOCK_ARGS_SIZE_1,
 			   KSYNC_TYPE_MUTEX, ksync_mutex_lock),
@@ -181,6 +201,62 @@ static bool ksync_copies_back(const struct ksync_command *command, int ret)
 	return !ret || ret == -EOWNERDEAD;
 }
 
+/* Word by word: for so few, that is half of what a call takes that copies any. */
+static inline int ksync_copy_words(unsigned long *to,
+				   const unsigned long __user *user,
+				   size_t size)
+{
+	const unsigned long __user *end = user + size / sizeof(*user);
+
+	if (!user_read_access_begin(user, size))
+		return -EFAULT;
+	for (; user < end; user++)
+		unsafe_get_user(*to++, user, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+/* What is left to do with the argument here. */
+static inline int ksync_run(const struct ksync_command *command,
+			    struct file *file, void *args, unsigned int cmd,
+			    void __user *user)
+{
+	struct ksync_object *obj = file->private_data;
+	size_t size = min(_IOC_SIZE(command->cmd), _IOC_SIZE(cmd));
+	int ret;
+
+	if (likely(command->fn))
+		ret = command->fn(obj, args);
+	else
+		ret = command->file_fn(file, args);
+	if ((_IOC_DIR(cmd) & _IOC_READ) && ksync_copies_back(command, ret) &&
+	    copy_to_user(user, args, size))
+		return -EFAULT;
+	return ret;
+}
+
+/* Arguments of any size, also of one that other versions have. */
+static noinline int ksync_run_long(const struct ksync_command *command,
+				   struct file *file, unsigned int cmd,
+				   void __user *user)
+{
+	size_t size = _IOC_SIZE(command->cmd);
+	union ksync_long_args args;
+	int ret;
+
+	if (!ksync_same_command(cmd, command->cmd))
+		return -ENOTTY;
+	if (_IOC_SIZE(cmd) < size &&
+	    (!command->size_min || _IOC_SIZE(cmd) < command->size_min))
+		return -EINVAL;
+	ret = ksync_copy_args(&args, size, cmd, user);
+	return ret ?: ksync_run(command, file, &args, cmd, user);
+}
+
 long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct ksync_object *obj = file->private_data;
@@ -188,29 +264,17 @@ long ksync_object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	const struct ksync_command *command;
 	unsigned int nr = _IOC_NR(cmd);
 	union ksync_args args;
-	size_t size;
-	int ret;
 
 	if (nr >= ARRAY_SIZE(ksync_commands))
 		return -ENOTTY;
 	command = &ksync_commands[array_index_nospec(nr,
 					ARRAY_SIZE(ksync_commands))];
-	if (!command->cmd || !ksync_same_command(cmd, command->cmd) ||
-	    (command->type && command->type != obj->ops->id))
+	if (command->type != obj->ops->id && command->type != KSYNC_ANY_TYPE)
 		return -ENOTTY;
-	size = _IOC_SIZE(command->cmd);
-	if (_IOC_SIZE(cmd) < size &&
-	    (!command->size_min || _IOC_SIZE(cmd) < command->size_min))
-		return -EINVAL;
-	ret = ksync_copy_args(&args, size, cmd, user);
-	if (ret)
-		return ret;
-	if (likely(command->fn))
-		ret = command->fn(obj, &args);
-	else
-		ret = command->file_fn(file, &args);
-	if ((_IOC_DIR(cmd) & _IOC_READ) && ksync_copies_back(command, ret) &&
-	    copy_to_user(user, &args, min_t(size_t, size, _IOC_SIZE(cmd))))
+	if (unlikely(cmd != command->cmd || _IOC_SIZE(cmd) > sizeof(args)))
+		return ksync_run_long(command, file, cmd, user);
+	if (likely(_IOC_DIR(cmd) & _IOC_WRITE) &&
+	    ksync_copy_words(args.word, user, _IOC_SIZE(cmd)))
 		return -EFAULT;
-	return ret;
+	return ksync_run(command, file, &args, cmd, user);
 }

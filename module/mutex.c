@@ -306,13 +306,14 @@ static int mutex_give_queue(struct ksync_queue *q, u32 id)
 }
 
 /* Without waiters and trouble one step is enough. */
+static bool mutex_give_short(struct ksync_queue *q, u32 id)
+{
+	return atomic64_cmpxchg(ksync_cell_word(q->cell), id, 0) == id;
+}
+
 static int mutex_give(struct ksync_queue *q, u32 id)
 {
-	u64 word = id;
-
-	if (atomic64_cmpxchg(ksync_cell_word(q->cell), word, 0) == word)
-		return 0;
-	return mutex_give_queue(q, id);
+	return mutex_give_short(q, id) ? 0 : mutex_give_queue(q, id);
 }
 
 static bool mutex_unnest(struct ksync_queue *q)
@@ -325,10 +326,30 @@ static bool mutex_unnest(struct ksync_queue *q)
 	return true;
 }
 
-int ksync_mutex_unlock(struct ksync_object *obj, void *args)
+/*
+ * The short road of an unlock: the caller has it once, and nobody waits. False
+ * if it is not like that.
+ */
+static bool mutex_unlock_short(struct ksync_object *obj, u32 index)
 {
 	struct ksync_thread *thread = ksync_thread_find(current);
-	struct ksync_index_args *a = args;
+	struct ksync_hold *hold;
+	struct ksync_queue q;
+
+	if (!thread || ksync_queue_init(&q, obj, index))
+		return false;
+	hold = ksync_thread_hold(thread, obj->id, index);
+	if (!hold || READ_ONCE(q.cell->lock.depth) ||
+	    !mutex_give_short(&q, thread->id))
+		return false;
+	ksync_thread_drop_hold(thread, hold);
+	return true;
+}
+
+static noinline int mutex_unlock_long(struct ksync_object *obj,
+				      const struct ksync_index_args *a)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
 	struct ksync_hold *hold;
 	struct ksync_queue q;
 	int ret;
@@ -346,16 +367,41 @@ int ksync_mutex_unlock(struct ksync_object *obj, void *args)
 	if (mutex_unnest(&q))
 		return 0;
 	ret = mutex_give(&q, thread->id);
-	if (hold) {
-		rb_erase(&hold->node, &thread->holds);
-		ksync_hold_unuse(thread, hold);
-	}
+	if (hold)
+		ksync_thread_drop_hold(thread, hold);
 	return ret;
 }
 
-int ksync_mutex_lock(struct ksync_object *obj, void *args)
+int ksync_mutex_unlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_lock_args *a = args;
+	struct ksync_index_args *a = args;
+
+	if (likely(!a->flags && mutex_unlock_short(obj, a->index)))
+		return 0;
+	return mutex_unlock_long(obj, a);
+}
+
+/*
+ * The short road of a lock: it is free and in order, nobody waits, and the
+ * caller is known. False if it is not like that.
+ */
+static bool mutex_lock_short(struct ksync_object *obj, u32 index)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+	struct ksync_queue q;
+
+	if (!thread || !thread->spare || ksync_queue_init(&q, obj, index) ||
+	    atomic64_cmpxchg(ksync_cell_word(q.cell), 0, thread->id))
+		return false;
+	ksync_hold_insert(&thread->holds, ksync_hold_spare(thread), obj->id,
+			  index, KSYNC_HOLD_EXCLUSIVE);
+	ksync_lock_taken(&q, false);
+	return true;
+}
+
+static noinline int mutex_lock_long(struct ksync_object *obj,
+				    const struct ksync_lock_args *a)
+{
 	u32 in_line = a->flags & KSYNC_LOCK_IN_LINE;
 	struct ksync_limit limit;
 	struct ksync_queue q;
@@ -370,6 +416,16 @@ int ksync_mutex_lock(struct ksync_object *obj, void *args)
 	ret = mutex_take(&q, &limit, false, in_line);
 	ksync_limit_put(&limit);
 	return ret;
+}
+
+int ksync_mutex_lock(struct ksync_object *obj, void *args)
+{
+	struct ksync_lock_args *a = args;
+
+	if (likely(!a->flags && !a->cancel && !a->cancel_index &&
+		   mutex_lock_short(obj, a->index)))
+		return 0;
+	return mutex_lock_long(obj, a);
 }
 
 int ksync_mutex_trylock(struct ksync_object *obj, void *args)

@@ -88,8 +88,9 @@ struct ksync_cycle;
  * @node: in the table of processes, under ksync_owners_lock
  * @pid: of the thread group, with a reference
  * @ref: the table's, and temporary ones
- * @lock: guards @holds, @gone and @area. Taken inside mmap_lock
+ * @lock: guards @holds, @spare, @gone, @area. Taken inside mmap_lock
  * @holds: struct ksync_hold by object and index
+ * @spare: one that is not used, or NULL
  * @gone: the process is dead; nothing may be added
  * @area: lines of its threads, with a reference; NULL before they are used
  * @die_work: settles what it held, run by its last thread
@@ -105,6 +106,7 @@ struct ksync_process {
 	refcount_t ref;
 	struct mutex lock;	/* see above */
 	struct rb_root holds;
+	struct ksync_hold *spare;
 	bool gone;
 	struct ksync_area *area;
 	struct callback_head die_work;
@@ -198,11 +200,8 @@ struct ksync_process *ksync_process_claim(struct pid *pid);
 void ksync_process_put(struct ksync_process *process);
 void ksync_owners_exit(void);
 
-struct ksync_hold *ksync_hold_find(struct rb_root *holds, u64 object, u32 index);
 void ksync_hold_insert(struct rb_root *holds, struct ksync_hold *hold,
 		       u64 object, u32 index, u32 kind);
-struct ksync_hold *ksync_hold_spare(struct ksync_thread *thread);
-void ksync_hold_unuse(struct ksync_thread *thread, struct ksync_hold *hold);
 struct ksync_hold *ksync_hold_alloc(void);
 struct ksync_hold *ksync_hold_alloc_nofail(void);
 void ksync_hold_free(struct ksync_hold *hold);
@@ -214,11 +213,75 @@ bool ksync_thread_holds_next(struct ksync_thread *thread,
 int ksync_holds_init(void);
 void ksync_holds_exit(void);
 
+/* In the order of objects and indexes. */
+static inline int ksync_hold_cmp(u64 object, u32 index,
+				 const struct rb_node *node)
+{
+	const struct ksync_hold *hold =
+		rb_entry(node, struct ksync_hold, node);
+
+	if (object != hold->object)
+		return object < hold->object ? -1 : 1;
+	if (index != hold->index)
+		return index < hold->index ? -1 : 1;
+	return 0;
+}
+
+static inline struct ksync_hold *
+ksync_hold_find(const struct rb_root *holds, u64 object, u32 index)
+{
+	struct rb_node *node = holds->rb_node;
+
+	while (node) {
+		int cmp = ksync_hold_cmp(object, index, node);
+
+		if (!cmp)
+			return rb_entry(node, struct ksync_hold, node);
+		node = cmp < 0 ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
 /* The caller's hold on a primitive, NULL if it has none. */
 static inline struct ksync_hold *
 ksync_thread_hold(struct ksync_thread *thread, u64 object, u32 index)
 {
 	return thread ? ksync_hold_find(&thread->holds, object, index) : NULL;
+}
+
+/*
+ * An unused hold of the caller's, NULL without memory. It is taken before an
+ * acquisition, so that nothing can fail after it.
+ */
+static inline struct ksync_hold *ksync_hold_spare(struct ksync_thread *thread)
+{
+	struct ksync_hold *hold = thread->spare;
+
+	if (unlikely(!hold))
+		return ksync_hold_alloc();
+	thread->spare = hold->next_free;
+	return hold;
+}
+
+/* Gives back a hold that is in no tree. */
+static inline void ksync_hold_unuse(struct ksync_thread *thread,
+				    struct ksync_hold *hold)
+{
+	if (likely(hold >= thread->first &&
+		   hold < thread->first + KSYNC_HOLDS_INLINE)) {
+		hold->next_free = thread->spare;
+		thread->spare = hold;
+	} else {
+		ksync_hold_free(hold);
+	}
+}
+
+/* Gives up a hold. */
+static inline void ksync_thread_drop_hold(struct ksync_thread *thread,
+					  struct ksync_hold *hold)
+{
+	rb_erase(&hold->node, &thread->holds);
+	ksync_hold_unuse(thread, hold);
 }
 
 /* death.c */

@@ -42,7 +42,7 @@
  * Nobody comes to read by a slot unnoticed, until the bucket is unlocked: does
  * anybody now? Bucket locked.
  */
-static bool rwlock_slots_read(struct ksync_queue *q)
+bool ksync_rwlock_slots_read(struct ksync_queue *q)
 {
 	u64 word;
 
@@ -60,7 +60,7 @@ static int rwlock_take(struct ksync_queue *q, u32 id, bool queued)
 {
 	u64 word;
 
-	if (rwlock_slots_read(q))
+	if (ksync_rwlock_slots_read(q))
 		return -EBUSY;
 	return ksync_update(q->cell, word,
 			    lock_word_acquire(&word, id, queued, true));
@@ -314,7 +314,33 @@ static int rwlock_unwrite(struct ksync_queue *q, u32 id)
 	return ret == -EBUSY ? rwlock_pass_on(q, id, false) : ret;
 }
 
-int ksync_rwlock_unlock(struct ksync_object *obj, void *args)
+/*
+ * The short road of an unlock: nobody waits. False if it is not like that.
+ */
+static bool rwlock_unlock_short(struct ksync_object *obj, u32 index)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+	struct ksync_hold *hold;
+	struct ksync_queue q;
+	u64 word;
+
+	if (!thread || ksync_queue_init(&q, obj, index))
+		return false;
+	hold = ksync_thread_hold(thread, obj->id, index);
+	if (!hold ||
+	    ksync_update(q.cell, word,
+			 word & KSYNC_LOCK_WAITERS ? -EBUSY :
+			 hold->kind == KSYNC_HOLD_SHARED ?
+			 lock_word_unread(&word, 1) :
+			 lock_word_release(&word, thread->id, 0)))
+		return false;
+	if (!--hold->count)
+		ksync_thread_drop_hold(thread, hold);
+	return true;
+}
+
+static noinline int rwlock_unlock_long(struct ksync_object *obj,
+				       const struct ksync_index_args *args)
 {
 	struct ksync_thread *thread = ksync_thread_find(current);
 	struct ksync_hold *hold;
@@ -331,104 +357,18 @@ int ksync_rwlock_unlock(struct ksync_object *obj, void *args)
 		ret = rwlock_unread(&q);
 	else
 		ret = rwlock_unwrite(&q, thread->id);
-	if (!--hold->count) {
-		rb_erase(&hold->node, &thread->holds);
-		ksync_hold_unuse(thread, hold);
-	}
+	if (!--hold->count)
+		ksync_thread_drop_hold(thread, hold);
 	return ret;
 }
 
-int ksync_rwlock_downgrade(struct ksync_object *obj, void *args)
+int ksync_rwlock_unlock(struct ksync_object *obj, void *args)
 {
-	struct ksync_thread *thread = ksync_thread_find(current);
-	struct ksync_hold *hold;
-	struct ksync_queue q;
-	u64 word;
-	int ret;
+	struct ksync_index_args *a = args;
 
-	ret = ksync_queue_args(&q, obj, args);
-	if (ret)
-		return ret;
-	hold = ksync_thread_hold(thread, obj->id, q.index);
-	if (!hold || hold->kind != KSYNC_HOLD_EXCLUSIVE)
-		return -EPERM;
-	ret = ksync_update(q.cell, word,
-			   lock_word_downgrade(&word, thread->id));
-	if (ret)
-		return ret;
-	hold->kind = KSYNC_HOLD_SHARED;
-	hold->count = 1;
-	atomic64_inc((atomic64_t *)&q.cell->lock.shared);
-	if (word & KSYNC_LOCK_WAITERS)
-		ksync_rwlock_let_in(&q, true);
-	return 0;
-}
-
-/* The caller's read hold is counted in the word. */
-static int rwlock_upgrade_counted(struct ksync_queue *q,
-				  struct ksync_thread *thread,
-				  struct ksync_hold *hold)
-{
-	int ret = -EBUSY;
-	u64 word;
-
-	ksync_queue_lock(q);
-	if (!rwlock_slots_read(q))
-		ret = ksync_update(q->cell, word,
-				   lock_word_upgrade(&word, thread->id));
-	ksync_queue_unlock(q);
-	if (ksync_changed(ret)) {
-		hold->kind = KSYNC_HOLD_EXCLUSIVE;
-		ksync_lock_taken(q, false);
-	}
-	return ret;
-}
-
-/* It stands in the caller's slot, at @entry. */
-static int rwlock_upgrade_slot(struct ksync_queue *q,
-			       struct ksync_thread *thread, u64 *entry)
-{
-	struct ksync_hold *hold = ksync_hold_spare(thread);
-	int ret = -EBUSY;
-	u64 word;
-
-	if (!hold)
-		return -ENOMEM;
-	ksync_queue_lock(q);
-	rwlock_slots_read(q);
-	if (ksync_slots_readers(q) == 1)
-		ret = ksync_update(q->cell, word,
-				   lock_word_acquire(&word, thread->id, true,
-						     true));
-	if (ksync_changed(ret))
-		WRITE_ONCE(*entry, 0);
-	ksync_queue_unlock(q);
-	if (!ksync_changed(ret)) {
-		ksync_hold_unuse(thread, hold);
-		return ret;
-	}
-	ksync_hold_insert(&thread->holds, hold, q->obj->id, q->index,
-			  KSYNC_HOLD_EXCLUSIVE);
-	ksync_lock_taken(q, false);
-	return ret;
-}
-
-int ksync_rwlock_upgrade(struct ksync_object *obj, void *args)
-{
-	struct ksync_thread *thread = ksync_thread_find(current);
-	struct ksync_hold *hold;
-	struct ksync_queue q;
-	u64 *entry;
-	int ret;
-
-	ret = ksync_queue_args(&q, obj, args);
-	if (ret)
-		return ret;
-	hold = ksync_thread_hold(thread, obj->id, q.index);
-	if (hold && hold->kind == KSYNC_HOLD_SHARED)
-		return rwlock_upgrade_counted(&q, thread, hold);
-	entry = hold ? NULL : ksync_slot_hold(&q, thread);
-	return entry ? rwlock_upgrade_slot(&q, thread, entry) : -EPERM;
+	if (likely(!a->flags && rwlock_unlock_short(obj, a->index)))
+		return 0;
+	return rwlock_unlock_long(obj, a);
 }
 
 /* A slot for the caller to read by. */
@@ -444,18 +384,56 @@ int ksync_rwlock_slot(struct ksync_object *obj, void *args)
 	return ksync_slot_get(obj, thread, &a->nr);
 }
 
-int ksync_rwlock_rdlock(struct ksync_object *obj, void *args)
+/* What is asked for is the lock, and nothing else. */
+static bool rwlock_plain(const struct ksync_lock_args *a)
+{
+	return !a->flags && !a->cancel && !a->cancel_index;
+}
+
+/*
+ * The short road of a read lock: others read at most, none of them the caller,
+ * and it is known. False if it is not like that.
+ */
+static bool rwlock_read_short(struct ksync_object *obj, u32 index)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+	struct ksync_queue q;
+	u64 word;
+
+	if (!thread || !thread->spare || ksync_queue_init(&q, obj, index) ||
+	    ksync_thread_hold(thread, obj->id, index) ||
+	    ksync_update(q.cell, word,
+			 word & ~KSYNC_LOCK_READERS ? -EBUSY :
+			 lock_word_read(&word, false)))
+		return false;
+	atomic64_inc((atomic64_t *)&q.cell->lock.shared);
+	ksync_hold_insert(&thread->holds, ksync_hold_spare(thread), obj->id,
+			  index, KSYNC_HOLD_SHARED);
+	return true;
+}
+
+static noinline int rwlock_read_long(struct ksync_object *obj,
+				     const struct ksync_lock_args *a)
 {
 	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = ksync_lock_limit(&q, obj, &limit, args);
+	ret = ksync_lock_limit(&q, obj, &limit, a);
 	if (ret)
 		return ret;
 	ret = rwlock_read(&q, &limit, false);
 	ksync_limit_put(&limit);
 	return ret;
+}
+
+int ksync_rwlock_rdlock(struct ksync_object *obj, void *args)
+{
+	struct ksync_lock_args *a = args;
+
+	if (likely(rwlock_plain(a) && rwlock_read_short(obj, a->index)))
+		return 0;
+	return rwlock_read_long(obj, a);
 }
 
 int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
@@ -467,18 +445,47 @@ int ksync_rwlock_tryrdlock(struct ksync_object *obj, void *args)
 	return ret ?: rwlock_read(&q, NULL, true);
 }
 
-int ksync_rwlock_wrlock(struct ksync_object *obj, void *args)
+/*
+ * The short road of a write lock: it is free and in order, nobody waits, the
+ * caller is known, and there are no slots. False if it is not like that.
+ */
+static bool rwlock_write_short(struct ksync_object *obj, u32 index)
+{
+	struct ksync_thread *thread = ksync_thread_find(current);
+	struct ksync_queue q;
+
+	if (!thread || !thread->spare || !(obj->flags & KSYNC_F_GUARDED) ||
+	    ksync_queue_init(&q, obj, index) ||
+	    atomic64_cmpxchg(ksync_cell_word(q.cell), 0, thread->id))
+		return false;
+	ksync_hold_insert(&thread->holds, ksync_hold_spare(thread), obj->id,
+			  index, KSYNC_HOLD_EXCLUSIVE);
+	ksync_lock_taken(&q, false);
+	return true;
+}
+
+static noinline int rwlock_write_long(struct ksync_object *obj,
+				      const struct ksync_lock_args *a)
 {
 	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = ksync_lock_limit(&q, obj, &limit, args);
+	ret = ksync_lock_limit(&q, obj, &limit, a);
 	if (ret)
 		return ret;
 	ret = rwlock_write(&q, &limit, false);
 	ksync_limit_put(&limit);
 	return ret;
+}
+
+int ksync_rwlock_wrlock(struct ksync_object *obj, void *args)
+{
+	struct ksync_lock_args *a = args;
+
+	if (likely(rwlock_plain(a) && rwlock_write_short(obj, a->index)))
+		return 0;
+	return rwlock_write_long(obj, a);
 }
 
 int ksync_rwlock_trywrlock(struct ksync_object *obj, void *args)

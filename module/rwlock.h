@@ -12,6 +12,7 @@ struct ksync_request;
 struct ksync_waiter;
 
 /* rwlock.c */
+bool ksync_rwlock_slots_read(struct ksync_queue *q);
 void ksync_rwlock_let_in(struct ksync_queue *q, bool readers_turn);
 void ksync_rwlock_expect(struct ksync_queue *q);
 

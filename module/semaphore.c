@@ -71,20 +71,40 @@ static void sem_untake(struct ksync_queue *q, struct ksync_waiter *w)
 		sem_let_in(q);
 }
 
-static int sem_take(struct ksync_queue *q, u32 n, struct ksync_limit *limit,
-		    bool try)
+static noinline int sem_wait(struct ksync_queue *q, u32 n,
+			     struct ksync_limit *limit)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE, .count = n };
 	int ret;
 
-	ret = sem_take_for(q, &w, false);
-	if (ret == -EBUSY && !try) {
-		ret = ksync_wait_limit(q, &w, limit);
-		if (!ret)
-			atomic_inc((atomic_t *)&q->cell->sem.contended);
-	}
+	ret = ksync_wait_limit(q, &w, limit);
+	if (!ret)
+		atomic_inc((atomic_t *)&q->cell->sem.contended);
+	return ret;
+}
+
+/* Without a wait. */
+static int sem_take_now(struct ksync_queue *q, u32 n)
+{
+	u64 word;
+	int ret;
+
+	ret = ksync_update(q->cell, word, sem_word_acquire(&word, n, false));
 	if (!ret)
 		atomic64_inc((atomic64_t *)&q->cell->sem.acquired);
+	return ret;
+}
+
+static int sem_take(struct ksync_queue *q, u32 n, struct ksync_limit *limit,
+		    bool try)
+{
+	int ret = sem_take_now(q, n);
+
+	if (ret == -EBUSY && !try) {
+		ret = sem_wait(q, n, limit);
+		if (!ret)
+			atomic64_inc((atomic64_t *)&q->cell->sem.acquired);
+	}
 	return ret;
 }
 
@@ -99,7 +119,27 @@ static int sem_give(struct ksync_queue *q, u32 n)
 	return ret;
 }
 
-/* The process has @n permits more. */
+/*
+ * The process has @n permits more. @hold: those that it had before, NULL if it
+ * had none; then *@spare becomes the record.
+ */
+static void sem_note_locked(struct ksync_queue *q,
+			    struct ksync_process *process,
+			    struct ksync_hold *hold, struct ksync_hold **spare,
+			    u32 n)
+{
+	lockdep_assert_held(&process->lock);
+	if (hold) {
+		hold->count += n;
+		return;
+	}
+	hold = *spare;
+	*spare = NULL;
+	ksync_hold_insert(&process->holds, hold, q->obj->id, q->index,
+			  KSYNC_HOLD_PERMITS);
+	hold->count = n;
+}
+
 static void sem_note(struct ksync_queue *q, struct ksync_process *process,
 		     struct ksync_hold **spare, u32 n)
 {
@@ -107,32 +147,55 @@ static void sem_note(struct ksync_queue *q, struct ksync_process *process,
 
 	mutex_lock(&process->lock);
 	hold = ksync_hold_find(&process->holds, q->obj->id, q->index);
-	if (hold) {
-		hold->count += n;
-	} else {
-		hold = *spare;
-		*spare = NULL;
-		ksync_hold_insert(&process->holds, hold, q->obj->id, q->index,
-				  KSYNC_HOLD_PERMITS);
-		hold->count = n;
-	}
+	sem_note_locked(q, process, hold, spare, n);
 	mutex_unlock(&process->lock);
+}
+
+/* Without a wait and without memory: -EBUSY also where it takes memory. */
+static int sem_take_noted(struct ksync_queue *q, struct ksync_process *process,
+			  u32 n)
+{
+	struct ksync_hold *hold;
+	int ret = -EBUSY;
+
+	mutex_lock(&process->lock);
+	hold = ksync_hold_find(&process->holds, q->obj->id, q->index);
+	if (hold || process->spare)
+		ret = sem_take_now(q, n);
+	if (!ret)
+		sem_note_locked(q, process, hold, &process->spare, n);
+	mutex_unlock(&process->lock);
+	return ret;
+}
+
+static noinline int sem_take_and_note(struct ksync_queue *q,
+				      struct ksync_process *process, u32 n,
+				      struct ksync_limit *limit, bool try)
+{
+	struct ksync_hold *spare = ksync_hold_alloc();
+	int ret;
+
+	if (!spare)
+		return -ENOMEM;
+	ret = sem_take(q, n, limit, try);
+	if (!ret)
+		sem_note(q, process, &spare, n);
+	ksync_hold_free(spare);
+	return ret;
 }
 
 static int sem_acquire_tracked(struct ksync_queue *q, u32 n,
 			       struct ksync_limit *limit, bool try)
 {
 	struct ksync_process *process = ksync_process_get(task_tgid(current));
-	struct ksync_hold *spare = ksync_hold_alloc();
-	int ret = -ENOMEM;
+	int ret;
 
-	if (process && spare)
-		ret = sem_take(q, n, limit, try);
-	if (!ret)
-		sem_note(q, process, &spare, n);
-	ksync_hold_free(spare);
-	if (process)
-		ksync_process_put(process);
+	if (!process)
+		return -ENOMEM;
+	ret = sem_take_noted(q, process, n);
+	if (ret == -EBUSY)
+		ret = sem_take_and_note(q, process, n, limit, try);
+	ksync_process_put(process);
 	return ret;
 }
 
@@ -195,8 +258,8 @@ static void sem_settle(struct ksync_request *r, int ret)
 }
 
 /* The argument is right for commands that do not wait. */
-static int sem_args(struct ksync_queue *q, struct ksync_object *obj,
-		    const struct ksync_sem_args *a)
+static inline int sem_args(struct ksync_queue *q, struct ksync_object *obj,
+			   const struct ksync_sem_args *a)
 {
 	if (a->flags || a->pad || a->deadline || a->cancel || a->cancel_index)
 		return -EINVAL;
@@ -211,9 +274,24 @@ static int sem_acquire(struct ksync_queue *q, u32 n, struct ksync_limit *limit,
 	return sem_take(q, n, limit, try);
 }
 
-int ksync_sem_acquire(struct ksync_object *obj, void *args)
+/*
+ * The short road: permits are free, and nothing else is asked for. False if it
+ * is not like that.
+ */
+static bool sem_acquire_short(struct ksync_object *obj,
+			      const struct ksync_sem_args *a)
 {
-	struct ksync_sem_args *a = args;
+	struct ksync_queue q;
+
+	return !a->flags && !a->pad && !a->cancel && !a->cancel_index &&
+	       !(obj->flags & KSYNC_F_TRACKED) &&
+	       !ksync_queue_init(&q, obj, a->index) &&
+	       !sem_take_now(&q, a->count);
+}
+
+static noinline int sem_acquire_long(struct ksync_object *obj,
+				     const struct ksync_sem_args *a)
+{
 	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
@@ -229,6 +307,11 @@ int ksync_sem_acquire(struct ksync_object *obj, void *args)
 	return ret;
 }
 
+int ksync_sem_acquire(struct ksync_object *obj, void *args)
+{
+	return sem_acquire_short(obj, args) ? 0 : sem_acquire_long(obj, args);
+}
+
 int ksync_sem_tryacquire(struct ksync_object *obj, void *args)
 {
 	struct ksync_sem_args *a = args;
@@ -239,9 +322,22 @@ int ksync_sem_tryacquire(struct ksync_object *obj, void *args)
 	return ret ?: sem_acquire(&q, a->count, NULL, true);
 }
 
-int ksync_sem_release(struct ksync_object *obj, void *args)
+/* As sem_acquire_short(): nobody waits. */
+static bool sem_release_short(struct ksync_object *obj,
+			      const struct ksync_sem_args *a)
 {
-	struct ksync_sem_args *a = args;
+	struct ksync_queue q;
+	u64 word;
+
+	return !(obj->flags & KSYNC_F_TRACKED) && !sem_args(&q, obj, a) &&
+	       !ksync_update(q.cell, word,
+			     word & KSYNC_SEM_WAITERS ? -EBUSY :
+			     sem_word_release(&word, a->count));
+}
+
+static noinline int sem_release_long(struct ksync_object *obj,
+				     const struct ksync_sem_args *a)
+{
 	struct ksync_queue q;
 	int ret;
 
@@ -251,6 +347,11 @@ int ksync_sem_release(struct ksync_object *obj, void *args)
 	if (sem_tracked(&q))
 		return sem_release_tracked(&q, a->count);
 	return sem_give(&q, a->count);
+}
+
+int ksync_sem_release(struct ksync_object *obj, void *args)
+{
+	return sem_release_short(obj, args) ? 0 : sem_release_long(obj, args);
 }
 
 int ksync_sem_resize(struct ksync_object *obj, void *args)

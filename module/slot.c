@@ -223,10 +223,13 @@ void ksync_slots_fence(struct ksync_object *obj)
 	spin_unlock(&slots->lock);
 }
 
-/* Does this entry of a slot say that its owner reads the primitive? */
-static u32 entry_reads(u64 entry, u32 index)
+/*
+ * Does this entry of a slot say that its owner reads the primitive? Most are
+ * empty.
+ */
+static inline u32 entry_reads(u64 entry, u32 index)
 {
-	if (entry >> KSYNC_SLOT_INDEX_SHIFT != index)
+	if (likely(!entry) || entry >> KSYNC_SLOT_INDEX_SHIFT != index)
 		return 0;
 	entry &= KSYNC_SLOT_STATE;
 	return entry > KSYNC_SLOT_ENGAGED ? entry - KSYNC_SLOT_ENGAGED : 0;

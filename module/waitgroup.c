@@ -89,23 +89,34 @@ static void waitgroup_begin(struct ksync_waitgroup_cell *cell, u64 word)
 	WRITE_ONCE(cell->bound, 0);
 }
 
-static int waitgroup_add(struct ksync_queue *q, s32 delta, u32 *round)
+/* A round is over: who waited for it goes. Unlocks the bucket. */
+static noinline void waitgroup_let_go(struct ksync_queue *q)
+	__releases(&q->bucket->lock)
 {
 	struct ksync_wake wake;
+
+	ksync_wake_init(&wake);
+	waitgroup_advance(q, &wake);
+	ksync_queue_unlock(q);
+	ksync_wake_all(&wake);
+}
+
+static int waitgroup_add(struct ksync_queue *q, s32 delta, u32 *round)
+{
 	u64 word, before;
 	int ret;
 
-	ksync_wake_init(&wake);
 	ksync_queue_lock(q);
 	before = ksync_cell_read(q->cell);
 	if (!wg_word_count(before) && delta > 0)
 		waitgroup_begin(&q->cell->waitgroup, before);
 	ret = ksync_update(q->cell, word, wg_word_add(&word, delta));
 	*round = wg_word_round(before);
-	if (!ret && !wg_word_count(word))
-		waitgroup_advance(q, &wake);
-	ksync_queue_unlock(q);
-	ksync_wake_all(&wake);
+	if (!ret && !wg_word_count(word) &&
+	    unlikely(!RB_EMPTY_ROOT(&q->bucket->waiters)))
+		waitgroup_let_go(q);
+	else
+		ksync_queue_unlock(q);
 	return ret;
 }
 
@@ -133,6 +144,21 @@ static void waitgroup_untie(struct ksync_queue *q,
 	ksync_process_drop_hold(process, hold);
 }
 
+static noinline int waitgroup_done(struct ksync_queue *q,
+				   struct ksync_process *process, s32 delta)
+{
+	u32 round;
+	int ret;
+
+	mutex_lock(&process->lock);
+	ret = waitgroup_add(q, delta, &round);
+	if (!ret)
+		waitgroup_untie(q, process, -(u32)delta, round);
+	mutex_unlock(&process->lock);
+	ksync_process_put(process);
+	return ret;
+}
+
 int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 {
 	struct ksync_waitgroup_add_args *a = args;
@@ -146,16 +172,8 @@ int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 		return ret;
 	if (a->delta < 0)
 		process = ksync_process_find(task_tgid(current));
-	if (!process)
-		return waitgroup_add(&q, a->delta, &round);
-
-	mutex_lock(&process->lock);
-	ret = waitgroup_add(&q, a->delta, &round);
-	if (!ret)
-		waitgroup_untie(&q, process, -(u32)a->delta, round);
-	mutex_unlock(&process->lock);
-	ksync_process_put(process);
-	return ret;
+	return process ? waitgroup_done(&q, process, a->delta) :
+			 waitgroup_add(&q, a->delta, &round);
 }
 
 /*
