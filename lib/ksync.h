@@ -96,8 +96,8 @@ struct ksync_event;
  * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one with a malformed
  * tv_nsec gives -EINVAL. @cancel is a manual-reset event (otherwise -EINVAL)
  * that ends the wait with -ECANCELED when it is set, NULL for none;
- * -EOPNOTSUPP without KSYNC_G_CANCEL, and from conditions, barriers and onces. A
- * deadline that has passed and an event that is set still take what is free.
+ * -EOPNOTSUPP without KSYNC_G_CANCEL. A deadline that has passed and an event
+ * that is set still take what is free.
  */
 struct ksync_wait {
 	const struct timespec *deadline;
