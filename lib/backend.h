@@ -7,6 +7,7 @@
  *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
  *	cond.c barrier.c once.c
  *	event.c many.c
+ *	queue.c group.c flight.c	of the public functions alone
  *	        |
  *	object.c	handles, create/open/import/close for all types
  *	query.c		what goes by name, or concerns the library as a whole

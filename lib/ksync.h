@@ -434,6 +434,8 @@ KSYNC_API int ksync_request_withdraw(const struct ksync_item *item);
 
 #include "ksync_status.h"
 
+#include "ksync_helpers.h"
+
 /*
  * Takes a name away; who has the object open keeps it. For its owner and root.
  * -ENOENT, -EPERM, -EACCES, -EINVAL, -ENAMETOOLONG.
