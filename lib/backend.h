@@ -9,6 +9,7 @@
  *	mutex.c rwlock.c waitgroup.c semaphore.c	public functions
  *	cond.c barrier.c once.c
  *	event.c many.c
+ *	queue.c group.c flight.c	of the public functions alone
  *	        |
  *	object.c	handles, create/open/import/close for all types
  *	query.c		what goes by name, or concerns the library as a whole
@@ -156,23 +157,26 @@ struct ksync_ops {
 	int (*request_queue)(const struct ksync_ask *ask, uint64_t keep);
 	int (*request_claim)(const struct ksync_ask *ask, bool withdraw);
 
-	/* @mutex is of the same backend. */
+	/*
+	 * These three give -EOPNOTSUPP for a limit that cancels where there is
+	 * no wait_cancelable. @mutex is of the same backend.
+	 */
 	int (*cond_wait)(struct ksync_object *obj, uint32_t index,
 			 struct ksync_object *mutex, uint32_t mutex_index,
-			 uint64_t deadline);
+			 const struct ksync_limit *limit);
 	int (*cond_signal)(struct ksync_object *obj, uint32_t index);
 	int (*cond_broadcast)(struct ksync_object *obj, uint32_t index);
 
 	/* *serial is set with 0. */
 	int (*barrier_wait)(struct ksync_object *obj, uint32_t index,
-			    uint64_t deadline, bool *serial);
+			    const struct ksync_limit *limit, bool *serial);
 	int (*barrier_join)(struct ksync_object *obj, uint32_t index);
 	int (*barrier_leave)(struct ksync_object *obj, uint32_t index);
 	int (*barrier_reset)(struct ksync_object *obj, uint32_t index);
 
 	/* *result is set with -EALREADY. */
 	int (*once_begin)(struct ksync_object *obj, uint32_t index,
-			  uint64_t deadline, uint64_t *result);
+			  const struct ksync_limit *limit, uint64_t *result);
 	int (*once_complete)(struct ksync_object *obj, uint32_t index,
 			     uint64_t result);
 	int (*once_abandon)(struct ksync_object *obj, uint32_t index);

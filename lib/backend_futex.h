@@ -507,16 +507,16 @@ int kfx_sem_value(struct ksync_object *base, uint32_t index);
 int kfx_sem_resize(struct ksync_object *base, uint32_t index, uint32_t max);
 int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 		  struct ksync_object *mutex, uint32_t mutex_index,
-		  uint64_t deadline);
+		  const struct ksync_limit *limit);
 int kfx_cond_signal(struct ksync_object *base, uint32_t index);
 int kfx_cond_broadcast(struct ksync_object *base, uint32_t index);
 int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
-		     uint64_t deadline, bool *serial);
+		     const struct ksync_limit *limit, bool *serial);
 int kfx_barrier_join(struct ksync_object *base, uint32_t index);
 int kfx_barrier_leave(struct ksync_object *base, uint32_t index);
 int kfx_barrier_reset(struct ksync_object *base, uint32_t index);
-int kfx_once_begin(struct ksync_object *base, uint32_t index, uint64_t deadline,
-		   uint64_t *result);
+int kfx_once_begin(struct ksync_object *base, uint32_t index,
+		   const struct ksync_limit *limit, uint64_t *result);
 int kfx_once_complete(struct ksync_object *base, uint32_t index,
 		      uint64_t result);
 int kfx_once_abandon(struct ksync_object *base, uint32_t index);

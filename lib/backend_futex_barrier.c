@@ -174,7 +174,7 @@ static int sleep_round(struct kfx_q *q, struct kfx_line *line,
 }
 
 int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
-		     uint64_t deadline, bool *serial)
+		     const struct ksync_limit *limit, bool *serial)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
@@ -182,6 +182,8 @@ int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
 	int ret;
 
 	*serial = false;
+	if (limit->cancel)
+		return -EOPNOTSUPP;
 	ret = kfx_thread_get(obj, &t);
 	if (ret)
 		return ret;
@@ -193,7 +195,7 @@ int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
 	if (ret)
 		return ret > 0 ? 0 : ret;
 
-	ret = sleep_round(&q, t->line, deadline);
+	ret = sleep_round(&q, t->line, limit->deadline);
 	if (ret == -ETIMEDOUT) {
 		kfx_q_lock(&q);
 		ret = outcome(&q, t->line);

@@ -94,13 +94,15 @@ static int wait_for_signal(struct kfx_q *q, uint64_t deadline)
 
 int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 		  struct ksync_object *mutex, uint32_t mutex_index,
-		  uint64_t deadline)
+		  const struct ksync_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
 	struct kfx_q q;
 	int ret, err;
 
+	if (limit->cancel)
+		return -EOPNOTSUPP;
 	ret = check_mutex(kfx_obj(mutex), mutex_index);
 	if (!ret)
 		ret = kfx_thread_get(obj, &t);
@@ -114,7 +116,7 @@ int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 	kfx_q_unlock(&q);
 
 	kfx_mutex_unlock(mutex, mutex_index);
-	ret = wait_for_signal(&q, deadline);
+	ret = wait_for_signal(&q, limit->deadline);
 	err = kfx_mutex_lock(mutex, mutex_index, KSYNC_FOREVER);
 	/* With the mutex: from here on the signal is used. */
 	kfx_wait_set(t->line, KFX_IDLE);

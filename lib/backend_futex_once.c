@@ -211,8 +211,8 @@ static int begin(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
 	return wait_for_it(q, deadline, result);
 }
 
-int kfx_once_begin(struct ksync_object *base, uint32_t index, uint64_t deadline,
-		   uint64_t *result)
+int kfx_once_begin(struct ksync_object *base, uint32_t index,
+		   const struct ksync_limit *limit, uint64_t *result)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
@@ -220,6 +220,8 @@ int kfx_once_begin(struct ksync_object *base, uint32_t index, uint64_t deadline,
 	struct kfx_q q;
 	int ret;
 
+	if (limit->cancel)
+		return -EOPNOTSUPP;
 	if (is_done(&obj->cells[index], result))
 		return -EALREADY;
 	ret = kfx_thread_get(obj, &t);
@@ -232,7 +234,7 @@ int kfx_once_begin(struct ksync_object *base, uint32_t index, uint64_t deadline,
 	kfx_q_init(&q, obj, index, t->id);
 	/* Before the word can name us; the CAS is a full barrier. */
 	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
-	ret = begin(&q, t, deadline, result);
+	ret = begin(&q, t, limit->deadline, result);
 	if (ret && ret != -EOWNERDEAD)
 		kfx_hold_end(t, hold, index);
 	return ret;

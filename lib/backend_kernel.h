@@ -109,19 +109,19 @@ int ksync_kernel_list(ksync_list_fn *fn, void *arg);
 /* backend_kernel_rendezvous.c: see struct ksync_ops */
 
 int ksync_kernel_once_begin(struct ksync_object *obj, uint32_t index,
-			    uint64_t deadline, uint64_t *result);
+			    const struct ksync_limit *limit, uint64_t *result);
 int ksync_kernel_once_complete(struct ksync_object *obj, uint32_t index,
 			       uint64_t result);
 int ksync_kernel_once_abandon(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_once_reset(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_barrier_wait(struct ksync_object *obj, uint32_t index,
-			      uint64_t deadline, bool *serial);
+			      const struct ksync_limit *limit, bool *serial);
 int ksync_kernel_barrier_join(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_barrier_leave(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_barrier_reset(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_cond_wait(struct ksync_object *obj, uint32_t index,
 			   struct ksync_object *mutex, uint32_t mutex_index,
-			   uint64_t deadline);
+			   const struct ksync_limit *limit);
 int ksync_kernel_cond_signal(struct ksync_object *obj, uint32_t index);
 int ksync_kernel_cond_broadcast(struct ksync_object *obj, uint32_t index);
 

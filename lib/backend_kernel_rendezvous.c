@@ -16,14 +16,19 @@ static int index_command(struct ksync_object *obj, uint32_t index,
 }
 
 int ksync_kernel_once_begin(struct ksync_object *obj, uint32_t index,
-			    uint64_t deadline, uint64_t *result)
+			    const struct ksync_limit *limit, uint64_t *result)
 {
 	struct ksync_once_begin_args args = {
 		.index = index,
-		.deadline = deadline,
+		.deadline = limit->deadline,
 	};
 	int err;
 
+	if (limit->cancel) {
+		args.flags = KSYNC_WAIT_CANCEL;
+		args.cancel = limit->cancel->fd;
+		args.cancel_index = limit->cancel_index;
+	}
 	err = kk_command(obj, KSYNC_IOC_ONCE_BEGIN, &args);
 	if (err == -EALREADY)
 		*result = args.result;
@@ -52,12 +57,11 @@ int ksync_kernel_once_reset(struct ksync_object *obj, uint32_t index)
 }
 
 int ksync_kernel_barrier_wait(struct ksync_object *obj, uint32_t index,
-			      uint64_t deadline, bool *serial)
+			      const struct ksync_limit *limit, bool *serial)
 {
-	struct ksync_lock_args args = { .index = index, .deadline = deadline };
 	int ret;
 
-	ret = kk_command(obj, KSYNC_IOC_BARRIER_WAIT, &args);
+	ret = kk_lock_command(obj, index, 0, limit, KSYNC_IOC_BARRIER_WAIT);
 	*serial = ret > 0;
 	return ret > 0 ? 0 : ret;
 }
@@ -79,16 +83,22 @@ int ksync_kernel_barrier_reset(struct ksync_object *obj, uint32_t index)
 
 int ksync_kernel_cond_wait(struct ksync_object *obj, uint32_t index,
 			   struct ksync_object *mutex, uint32_t mutex_index,
-			   uint64_t deadline)
+			   const struct ksync_limit *limit)
 {
 	struct ksync_cond_wait_args args = {
 		.index = index,
 		.mutex = mutex->fd,
 		.mutex_index = mutex_index,
-		.deadline = deadline,
+		.deadline = limit->deadline,
 	};
-	int err = kk_command(obj, KSYNC_IOC_COND_WAIT, &args);
+	int err;
 
+	if (limit->cancel) {
+		args.flags = KSYNC_WAIT_CANCEL;
+		args.cancel = limit->cancel->fd;
+		args.cancel_index = limit->cancel_index;
+	}
+	err = kk_command(obj, KSYNC_IOC_COND_WAIT, &args);
 	kk_mutex_waited(mutex, mutex_index, err);
 	return err;
 }

@@ -6,31 +6,33 @@
 
 KSYNC_DEFINE_HANDLE(barrier, KSYNC_BARRIER)
 
-static int arrive(struct ksync_barrier *b, uint64_t deadline)
+static int arrive(struct ksync_barrier *b, const struct ksync_limit *limit)
 {
 	bool serial = false;
 	int err;
 
-	err = b->h.obj->ops->barrier_wait(b->h.obj, b->h.index, deadline,
+	err = b->h.obj->ops->barrier_wait(b->h.obj, b->h.index, limit,
 					  &serial);
 	return !err && serial ? KSYNC_BARRIER_SERIAL : err;
 }
 
 int ksync_barrier_wait(struct ksync_barrier *b)
 {
-	return b ? arrive(b, KSYNC_FOREVER) : -EINVAL;
+	const struct ksync_limit forever = { .deadline = KSYNC_FOREVER };
+
+	return b ? arrive(b, &forever) : -EINVAL;
 }
 
 int ksync_barrier_wait_until(struct ksync_barrier *b,
 			     const struct ksync_wait *w)
 {
-	uint64_t deadline;
+	struct ksync_limit limit;
 	int err;
 
 	if (!b)
 		return -EINVAL;
-	err = ksync_deadline_only(w, &deadline);
-	return err ? err : arrive(b, deadline);
+	err = ksync_wait_limit(w, &limit);
+	return err ? err : arrive(b, &limit);
 }
 
 int ksync_barrier_join(struct ksync_barrier *b)

@@ -13,27 +13,29 @@ static bool fits(struct ksync_cond *c, struct ksync_mutex *m)
 }
 
 static int wait_with(struct ksync_cond *c, struct ksync_mutex *m,
-		     uint64_t deadline)
+		     const struct ksync_limit *limit)
 {
 	return c->h.obj->ops->cond_wait(c->h.obj, c->h.index, m->h.obj,
-					m->h.index, deadline);
+					m->h.index, limit);
 }
 
 int ksync_cond_wait(struct ksync_cond *c, struct ksync_mutex *m)
 {
-	return fits(c, m) ? wait_with(c, m, KSYNC_FOREVER) : -EINVAL;
+	const struct ksync_limit forever = { .deadline = KSYNC_FOREVER };
+
+	return fits(c, m) ? wait_with(c, m, &forever) : -EINVAL;
 }
 
 int ksync_cond_wait_until(struct ksync_cond *c, struct ksync_mutex *m,
 			  const struct ksync_wait *w)
 {
-	uint64_t deadline;
+	struct ksync_limit limit;
 	int err;
 
 	if (!fits(c, m))
 		return -EINVAL;
-	err = ksync_deadline_only(w, &deadline);
-	return err ? err : wait_with(c, m, deadline);
+	err = ksync_wait_limit(w, &limit);
+	return err ? err : wait_with(c, m, &limit);
 }
 
 int ksync_cond_signal(struct ksync_cond *c)

@@ -6,12 +6,6 @@
 
 #define NSEC_PER_SEC 1000000000
 
-/* For waits that no event can cancel. */
-int ksync_deadline_only(const struct ksync_wait *w, uint64_t *deadline)
-{
-	return w && w->cancel ? -EOPNOTSUPP : ksync_deadline(w, deadline);
-}
-
 int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline)
 {
 	const struct timespec *ts;
@@ -38,4 +32,18 @@ int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline)
 		ns = KSYNC_FOREVER - 1;
 	*deadline = ns;
 	return 0;
+}
+
+int ksync_wait_limit(const struct ksync_wait *w, struct ksync_limit *limit)
+{
+	*limit = (struct ksync_limit){ .deadline = KSYNC_FOREVER };
+	if (!w)
+		return 0;
+	if (w->cancel) {
+		if (w->cancel->h.obj->flags & KSYNC_AUTO_RESET)
+			return -EINVAL;
+		limit->cancel = w->cancel->h.obj;
+		limit->cancel_index = w->cancel->h.index;
+	}
+	return ksync_deadline(w, &limit->deadline);
 }

@@ -84,8 +84,10 @@ int ksync_check_name(const char *name);
  * Converts what the _until functions take; NULL is for ever. @w->cancel is the
  * caller's to look at.
  */
-int ksync_deadline_only(const struct ksync_wait *w, uint64_t *deadline);
 int ksync_deadline(const struct ksync_wait *w, uint64_t *deadline);
+
+/* Both; nobody else needs to look. */
+int ksync_wait_limit(const struct ksync_wait *w, struct ksync_limit *limit);
 
 /*
  * In many.c: the same with what cancels, for a wait of @take for @count; @lost

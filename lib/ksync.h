@@ -96,8 +96,8 @@ struct ksync_event;
  * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one with a malformed
  * tv_nsec gives -EINVAL. @cancel is a manual-reset event (otherwise -EINVAL)
  * that ends the wait with -ECANCELED when it is set, NULL for none;
- * -EOPNOTSUPP without KSYNC_G_CANCEL, and from conditions, barriers and onces. A
- * deadline that has passed and an event that is set still take what is free.
+ * -EOPNOTSUPP without KSYNC_G_CANCEL. A deadline that has passed and an event
+ * that is set still take what is free.
  */
 struct ksync_wait {
 	const struct timespec *deadline;
@@ -433,6 +433,8 @@ KSYNC_API int ksync_request_withdraw(const struct ksync_item *item);
 #include "ksync_rendezvous.h"
 
 #include "ksync_status.h"
+
+#include "ksync_helpers.h"
 
 /*
  * Takes a name away; who has the object open keeps it. For its owner and root.

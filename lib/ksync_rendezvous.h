@@ -56,7 +56,7 @@ KSYNC_API int ksync_once_status(const struct ksync_once *o,
  * @result may be NULL. -EDEADLK when the caller runs it already.
  */
 KSYNC_API int ksync_once_begin(struct ksync_once *o, uint64_t *result);
-/* As begin, and -ETIMEDOUT. */
+/* As begin, and -ETIMEDOUT, -ECANCELED. */
 KSYNC_API int ksync_once_begin_until(struct ksync_once *o, uint64_t *result,
 				     const struct ksync_wait *w);
 /* -EPERM when the calling thread does not run it. */
@@ -78,10 +78,10 @@ KSYNC_API int ksync_once_run(struct ksync_once *o,
  * Barrier: a number of parties, @max of the options (0 means 2), wait until all
  * of them have arrived; then the next round begins.
  *
- * It breaks when a party's wait ends without the others: by its deadline, or its
- * thread's death. Processes that join also break it by their end, by death,
- * execve or leave, wherever they are. All that wait then get -EPIPE, and all
- * that come, until somebody resets it.
+ * It breaks when a party's wait ends without the others: by its deadline, the
+ * event that cancels it, or its thread's death. Processes that join also break
+ * it by their end, by death, execve or leave, wherever they are. All that wait
+ * then get -EPIPE, and all that come, until somebody resets it.
  */
 KSYNC_API int ksync_barrier_create(struct ksync_barrier **b,
 				   const struct ksync_options *o);
@@ -101,7 +101,7 @@ KSYNC_API int ksync_barrier_status(const struct ksync_barrier *b,
 
 /* Arrives and waits for the others. 0 or KSYNC_BARRIER_SERIAL; -EPIPE. */
 KSYNC_API int ksync_barrier_wait(struct ksync_barrier *b);
-/* As wait, and -ETIMEDOUT: the barrier is broken now. */
+/* As wait, and -ETIMEDOUT, -ECANCELED: the barrier is broken now. */
 KSYNC_API int ksync_barrier_wait_until(struct ksync_barrier *b,
 				       const struct ksync_wait *w);
 /*
@@ -148,7 +148,10 @@ KSYNC_API int ksync_cond_status(const struct ksync_cond *c,
  * another backend).
  */
 KSYNC_API int ksync_cond_wait(struct ksync_cond *c, struct ksync_mutex *m);
-/* As wait, and -ETIMEDOUT: with the mutex. -EOWNERDEAD goes before it. */
+/*
+ * As wait, and -ETIMEDOUT, -ECANCELED: with the mutex, since neither the deadline
+ * nor the event ends the wait for that. -EOWNERDEAD goes before them.
+ */
 KSYNC_API int ksync_cond_wait_until(struct ksync_cond *c, struct ksync_mutex *m,
 				    const struct ksync_wait *w);
 /*

@@ -16,20 +16,6 @@ static const uint32_t type_of_take[] = {
 
 #define TAKES (sizeof(type_of_take) / sizeof(type_of_take[0]))
 
-/* With a deadline that was converted before. */
-static int make_limit(struct ksync_limit *limit, const struct ksync_wait *w,
-		      uint64_t deadline)
-{
-	*limit = (struct ksync_limit){ .deadline = deadline };
-	if (!w || !w->cancel)
-		return 0;
-	if (w->cancel->h.obj->flags & KSYNC_AUTO_RESET)
-		return -EINVAL;
-	limit->cancel = w->cancel->h.obj;
-	limit->cancel_index = w->cancel->h.index;
-	return 0;
-}
-
 int ksync_wait_cancelable(const struct ksync_handle *h, uint32_t take,
 			  uint32_t count, const struct ksync_wait *w,
 			  uint64_t deadline, uint32_t *lost)
@@ -43,9 +29,10 @@ int ksync_wait_cancelable(const struct ksync_handle *h, uint32_t take,
 	struct ksync_limit limit;
 	int err;
 
-	err = make_limit(&limit, w, deadline);
+	err = ksync_wait_limit(w, &limit);
 	if (err)
 		return err;
+	limit.deadline = deadline;
 	if (!h->obj->ops->wait_cancelable)
 		return -EOPNOTSUPP;
 	err = h->obj->ops->wait_cancelable(&ask, &limit);
@@ -103,15 +90,12 @@ static int wait_many(struct ksync_item *items, uint32_t nr, bool all,
 	struct ksync_ask asks[KSYNC_ITEMS_MAX];
 	const struct ksync_ops *ops;
 	struct ksync_limit limit;
-	uint64_t deadline;
 	uint32_t i;
 	int err;
 
 	err = make_asks(asks, items, nr, index);
 	if (!err)
-		err = ksync_deadline(w, &deadline);
-	if (!err)
-		err = make_limit(&limit, w, deadline);
+		err = ksync_wait_limit(w, &limit);
 	if (err)
 		return err;
 	ops = asks[0].obj->ops;

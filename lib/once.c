@@ -6,12 +6,13 @@
 
 KSYNC_DEFINE_HANDLE(once, KSYNC_ONCE)
 
-static int begin(struct ksync_once *o, uint64_t *result, uint64_t deadline)
+static int begin(struct ksync_once *o, uint64_t *result,
+		 const struct ksync_limit *limit)
 {
 	uint64_t value = 0;
 	int err;
 
-	err = o->h.obj->ops->once_begin(o->h.obj, o->h.index, deadline, &value);
+	err = o->h.obj->ops->once_begin(o->h.obj, o->h.index, limit, &value);
 	if (err == -EALREADY && result)
 		*result = value;
 	return err;
@@ -19,19 +20,21 @@ static int begin(struct ksync_once *o, uint64_t *result, uint64_t deadline)
 
 int ksync_once_begin(struct ksync_once *o, uint64_t *result)
 {
-	return o ? begin(o, result, KSYNC_FOREVER) : -EINVAL;
+	const struct ksync_limit forever = { .deadline = KSYNC_FOREVER };
+
+	return o ? begin(o, result, &forever) : -EINVAL;
 }
 
 int ksync_once_begin_until(struct ksync_once *o, uint64_t *result,
 			   const struct ksync_wait *w)
 {
-	uint64_t deadline;
+	struct ksync_limit limit;
 	int err;
 
 	if (!o)
 		return -EINVAL;
-	err = ksync_deadline_only(w, &deadline);
-	return err ? err : begin(o, result, deadline);
+	err = ksync_wait_limit(w, &limit);
+	return err ? err : begin(o, result, &limit);
 }
 
 int ksync_once_complete(struct ksync_once *o, uint64_t result)
@@ -64,7 +67,7 @@ int ksync_once_run(struct ksync_once *o,
 
 	if (!o || !fn)
 		return -EINVAL;
-	err = begin(o, result, KSYNC_FOREVER);
+	err = ksync_once_begin(o, result);
 	if (err == -EALREADY)
 		return 0;
 	if (err && err != -EOWNERDEAD)

@@ -90,8 +90,8 @@ static int barrier_arrive(struct ksync_queue *q, u32 *round)
 	return ret;
 }
 
-/* The deadline passed; the round may have come to its end meanwhile. */
-static int barrier_time_out(struct ksync_queue *q, u32 round)
+/* It waits no more: @why. The round may have come to its end meanwhile. */
+static int barrier_give_up(struct ksync_queue *q, u32 round, int why)
 {
 	struct ksync_wake wake;
 	int ret;
@@ -101,7 +101,7 @@ static int barrier_time_out(struct ksync_queue *q, u32 round)
 	ret = barrier_outcome(q, round);
 	if (ret == -EINPROGRESS) {
 		barrier_break(q, &wake);
-		ret = -ETIMEDOUT;
+		ret = why;
 	}
 	ksync_queue_unlock(q);
 	ksync_wake_all(&wake);
@@ -129,40 +129,46 @@ static struct ksync_hold *barrier_enter(struct ksync_queue *q,
 	return hold;
 }
 
-int ksync_barrier_wait(struct ksync_object *obj, void *args)
+static int barrier_wait(struct ksync_queue *q, struct ksync_limit *limit)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_SHARED };
-	struct ksync_lock_args *a = args;
-	struct ksync_thread *thread;
+	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_hold *hold;
-	struct ksync_queue q;
 	int ret;
 
-	if (a->flags || a->cancel || a->cancel_index)
-		return -EINVAL;
-	ret = ksync_queue_init(&q, obj, a->index);
-	if (ret)
-		return ret;
-	thread = ksync_thread_get();
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	/* With one, this is a wait that a signal handler interrupted. */
-	hold = ksync_thread_hold(thread, obj->id, q.index);
+	hold = ksync_thread_hold(thread, q->obj->id, q->index);
 	if (!hold)
-		hold = barrier_enter(&q, thread);
+		hold = barrier_enter(q, thread);
 	if (IS_ERR(hold))
 		return PTR_ERR(hold);
 	if (!hold)
 		return 1;
 
 	w.round = hold->round;
-	ret = ksync_wait(&q, &w, a->deadline);
+	ret = ksync_wait_limit(q, &w, limit);
 	if (ret == -ERESTARTNOINTR)
 		return ret;
-	if (ret == -ETIMEDOUT)
-		ret = barrier_time_out(&q, hold->round);
+	if (ret == -ETIMEDOUT || ret == -ECANCELED)
+		ret = barrier_give_up(q, hold->round, ret);
 	rb_erase(&hold->node, &thread->holds);
 	ksync_hold_unuse(thread, hold);
+	return ret;
+}
+
+int ksync_barrier_wait(struct ksync_object *obj, void *args)
+{
+	struct ksync_limit limit;
+	struct ksync_queue q;
+	int ret;
+
+	ret = ksync_lock_limit(&q, obj, &limit, args);
+	if (ret)
+		return ret;
+	ret = barrier_wait(&q, &limit);
+	ksync_limit_put(&limit);
 	return ret;
 }
 

@@ -5,7 +5,7 @@
  *	               arrive                    the last arrives
  *	  round r, 0 ----------> round r, n of m -----------------> round r + 1, 0
  *	     |                        |
- *	     | time out, leave, die   |
+ *	     | give up, leave, die    |
  *	     '-----------> BROKEN <---'
  *	                     | reset
  *	                     '----------> round r + 1, 0

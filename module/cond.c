@@ -6,13 +6,17 @@
  *
  *	             release the mutex               signal
  *	  [queued at the condition, asleep] ----------------> [queued at the mutex,
- *	        | deadline                                     asleep]
+ *	        | deadline, event                              asleep]
  *	        v                                                | its turn
  *	  lock the mutex ----------------------------------------+--> return
  *
  * The move happens with both buckets locked, so the waiter is always in one of
  * the queues, or was granted. It is queued at the condition before it gives up
  * the mutex: whoever signals with the mutex held cannot miss it.
+ *
+ * The deadline and the event that cancels concern the condition's queue only.
+ * Who has been moved waits for the mutex, with the signal, for as long as that
+ * takes; who has left the queue before takes no signal along.
  *
  * Signal handlers run without the mutex. What remains of the wait meanwhile is a
  * hold of the thread on the condition: how far it had come, and the number of
@@ -44,6 +48,7 @@ enum cond_phase {
 	COND_WAITS,
 	COND_WOKEN,
 	COND_TIMED_OUT,
+	COND_CANCELED,
 };
 
 /**
@@ -53,6 +58,7 @@ enum cond_phase {
  * @thread: who waits
  * @hold: for what remains of an interrupted wait
  * @mutex_hold: for the mutex; NULL if it stands in the thread's line
+ * @limit: of the wait for a signal
  * @signals: as many there had been when it was queued
  */
 struct cond_wait {
@@ -61,6 +67,7 @@ struct cond_wait {
 	struct ksync_thread *thread;
 	struct ksync_hold *hold;
 	struct ksync_hold *mutex_hold;
+	struct ksync_limit *limit;
 	u32 signals;
 };
 
@@ -170,14 +177,29 @@ static void cond_enter(struct cond_wait *cw, struct ksync_waiter *w)
 	cw->signals = cond_word_signals(ksync_cell_read(cw->q.cell));
 }
 
-/* Until it was moved: then @w->then is NULL; or the reason why not. */
-static int cond_sleep(struct cond_wait *cw, struct ksync_waiter *w,
-		      u64 deadline)
+/* Also if the event is set already: so is @watch then. */
+static noinline int cond_sleep_watched(struct cond_wait *cw,
+				       struct ksync_waiter *w, ktime_t *expires)
 {
-	ktime_t when, *expires = ksync_expires(deadline, &when);
+	struct ksync_waiter watch;
 	int ret;
 
-	ret = ksync_sleep(w, NULL, expires);
+	ksync_watch(cw->limit, &watch);
+	ret = ksync_sleep(w, &watch, expires);
+	ksync_unwatch(cw->limit, &watch);
+	return ret;
+}
+
+/* Until it was moved: then @w->then is NULL; or the reason why not. */
+static int cond_sleep(struct cond_wait *cw, struct ksync_waiter *w)
+{
+	ktime_t when, *expires = ksync_expires(cw->limit->deadline, &when);
+	int ret;
+
+	if (cw->limit->cancel.obj)
+		ret = cond_sleep_watched(cw, w, expires);
+	else
+		ret = ksync_sleep(w, NULL, expires);
 	ksync_queue_lock(&cw->q);
 	if (w->then) {
 		ksync_dequeue(&cw->q, w);
@@ -229,18 +251,22 @@ static int cond_end(struct cond_wait *cw, enum cond_phase phase, int ret)
 	ksync_hold_unuse(cw->thread, cw->hold);
 	if (!ret && phase == COND_TIMED_OUT)
 		return -ETIMEDOUT;
+	if (!ret && phase == COND_CANCELED)
+		return -ECANCELED;
 	return ret;
 }
 
 /* From when it is queued. */
-static int cond_run(struct cond_wait *cw, struct ksync_waiter *w, u64 deadline)
+static int cond_run(struct cond_wait *cw, struct ksync_waiter *w)
 {
-	int ret = cond_sleep(cw, w, deadline);
+	int ret = cond_sleep(cw, w);
 
 	if (!w->then)
 		return cond_end(cw, COND_WOKEN, cond_sleep_on(cw, w));
 	if (ret == -ETIMEDOUT)
 		return cond_end(cw, COND_TIMED_OUT, cond_take_mutex(cw));
+	if (ret == -ECANCELED)
+		return cond_end(cw, COND_CANCELED, cond_take_mutex(cw));
 	ksync_hold_unuse(cw->thread, cw->mutex_hold);
 	return cond_interrupt(cw, COND_WAITS);
 }
@@ -256,7 +282,7 @@ static bool cond_in_line(struct cond_wait *cw)
 }
 
 /* A signal handler has run, and the system call is restarted. */
-static int cond_resume(struct cond_wait *cw, u64 deadline)
+static int cond_resume(struct cond_wait *cw)
 {
 	enum cond_phase phase = cw->hold->count;
 	struct ksync_waiter w;
@@ -272,7 +298,7 @@ static int cond_resume(struct cond_wait *cw, u64 deadline)
 		if (signals == cw->hold->round) {
 			cond_enter(cw, &w);
 			ksync_queue_unlock(&cw->q);
-			return cond_run(cw, &w, deadline);
+			return cond_run(cw, &w);
 		}
 		ksync_queue_unlock(&cw->q);
 		phase = COND_WOKEN;
@@ -288,7 +314,7 @@ static int cond_check_mutex(struct cond_wait *cw)
 	return ksync_cell_read(cw->mutex.cell) & KSYNC_LOCK_DEAD ? -EINVAL : 0;
 }
 
-static int cond_begin(struct cond_wait *cw, u64 deadline)
+static int cond_begin(struct cond_wait *cw)
 {
 	struct ksync_index_args release = { .index = cw->mutex.index };
 	struct ksync_waiter w;
@@ -318,10 +344,10 @@ static int cond_begin(struct cond_wait *cw, u64 deadline)
 	ksync_queue_unlock(&cw->q);
 	/* Fails only if a peer took it from us by scribbling on the word. */
 	ksync_mutex_unlock(cw->mutex.obj, &release);
-	return cond_run(cw, &w, deadline);
+	return cond_run(cw, &w);
 }
 
-static int cond_wait(struct cond_wait *cw, u64 deadline)
+static int cond_wait(struct cond_wait *cw)
 {
 	int ret;
 
@@ -331,9 +357,9 @@ static int cond_wait(struct cond_wait *cw, u64 deadline)
 	cw->hold = ksync_thread_hold(cw->thread, cw->q.obj->id, cw->q.index);
 	trace_ksync_wait(cw->q.obj->id, cw->q.index, KSYNC_WANT_SHARED);
 	if (ksync_mutex_mine(&cw->mutex, cw->thread))
-		ret = cond_begin(cw, deadline);
+		ret = cond_begin(cw);
 	else if (cw->hold)
-		ret = cond_resume(cw, deadline);
+		ret = cond_resume(cw);
 	else
 		ret = -EPERM;
 	trace_ksync_waited(cw->q.obj->id, cw->q.index, ret);
@@ -353,21 +379,28 @@ static int cond_find_mutex(struct ksync_queue *q, struct file *file, u32 index)
 int ksync_cond_wait(struct ksync_object *obj, void *args)
 {
 	struct ksync_cond_wait_args *a = args;
-	struct cond_wait cw = {};
+	struct ksync_limit limit;
+	struct cond_wait cw = { .limit = &limit };
 	struct file *file;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&cw.q, obj, a->index);
+	ret = ksync_queue_init(&cw.q, obj, a->index);
+	if (!ret)
+		ret = ksync_limit_get(&limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
 	if (ret)
 		return ret;
 	/* Keeps the mutex for the time of the wait. */
 	file = fget(a->mutex);
-	if (!file)
-		return -EBADF;
-	ret = cond_find_mutex(&cw.mutex, file, a->mutex_index);
-	if (!ret)
-		ret = cond_wait(&cw, a->deadline);
-	fput(file);
+	if (file) {
+		ret = cond_find_mutex(&cw.mutex, file, a->mutex_index);
+		if (!ret)
+			ret = cond_wait(&cw);
+		fput(file);
+	} else {
+		ret = -EBADF;
+	}
+	ksync_limit_put(&limit);
 	return ret;
 }
 

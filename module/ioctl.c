@@ -167,8 +167,8 @@ static const struct ksync_command ksync_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_EVENT_SET_PARENT, KSYNC_TYPE_EVENT,
 		      ksync_event_set_parent),
 
-	KSYNC_COMMAND(KSYNC_IOC_COND_WAIT, KSYNC_TYPE_COND,
-		      ksync_cond_wait),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_COND_WAIT, KSYNC_COND_WAIT_ARGS_SIZE_1,
+			   KSYNC_TYPE_COND, ksync_cond_wait),
 	KSYNC_COMMAND(KSYNC_IOC_COND_SIGNAL, KSYNC_TYPE_COND,
 		      ksync_cond_signal),
 	KSYNC_COMMAND(KSYNC_IOC_COND_BROADCAST, KSYNC_TYPE_COND,
@@ -183,8 +183,8 @@ static const struct ksync_command ksync_commands[] = {
 	KSYNC_COMMAND(KSYNC_IOC_BARRIER_RESET, KSYNC_TYPE_BARRIER,
 		      ksync_barrier_reset),
 
-	KSYNC_COMMAND(KSYNC_IOC_ONCE_BEGIN, KSYNC_TYPE_ONCE,
-		      ksync_once_begin),
+	KSYNC_COMMAND_GREW(KSYNC_IOC_ONCE_BEGIN, KSYNC_ONCE_BEGIN_ARGS_SIZE_1,
+			   KSYNC_TYPE_ONCE, ksync_once_begin),
 	KSYNC_COMMAND(KSYNC_IOC_ONCE_COMPLETE, KSYNC_TYPE_ONCE,
 		      ksync_once_complete),
 	KSYNC_COMMAND(KSYNC_IOC_ONCE_ABANDON, KSYNC_TYPE_ONCE,

@@ -69,7 +69,8 @@ static void once_taken(struct ksync_queue *q, bool waited)
 		WRITE_ONCE(cell->contended, READ_ONCE(cell->contended) + 1);
 }
 
-static int once_begin(struct ksync_queue *q, u64 deadline, u64 *result)
+static int once_begin(struct ksync_queue *q, struct ksync_limit *limit,
+		      u64 *result)
 {
 	struct ksync_waiter w = { .want = KSYNC_WANT_EXCLUSIVE };
 	struct ksync_thread *thread = ksync_thread_get();
@@ -91,7 +92,7 @@ static int once_begin(struct ksync_queue *q, u64 deadline, u64 *result)
 		once_read_result(q, result);
 	} else if (ret == -EBUSY) {
 		w.id = thread->id;
-		ret = ksync_wait(q, &w, deadline);
+		ret = ksync_wait_limit(q, &w, limit);
 		*result = w.value;
 		waited = true;
 	}
@@ -108,18 +109,25 @@ static int once_begin(struct ksync_queue *q, u64 deadline, u64 *result)
 int ksync_once_begin(struct ksync_object *obj, void *args)
 {
 	struct ksync_once_begin_args *a = args;
+	struct ksync_limit limit;
 	struct ksync_queue q;
 	int ret;
 
-	ret = a->flags ? -EINVAL : ksync_queue_init(&q, obj, a->index);
+	ret = ksync_queue_init(&q, obj, a->index);
+	if (!ret)
+		ret = ksync_limit_get(&limit, a->flags, a->deadline, a->cancel,
+				      a->cancel_index);
 	if (ret)
 		return ret;
 	a->result = 0;
 	if (likely(ksync_cell_read(q.cell) & KSYNC_ONCE_DONE)) {
 		once_read_result(&q, &a->result);
-		return -EALREADY;
+		ret = -EALREADY;
+	} else {
+		ret = once_begin(&q, &limit, &a->result);
 	}
-	return once_begin(&q, a->deadline, &a->result);
+	ksync_limit_put(&limit);
+	return ret;
 }
 
 /* The calling thread's run is at its end; @result is NULL if it gave up. */

@@ -11,6 +11,9 @@ struct all {
 	struct ksync_waitgroup *wg;
 	struct ksync_sem *sem;
 	struct ksync_event *event, *token;
+	struct ksync_cond *cond;
+	struct ksync_barrier *barrier;
+	struct ksync_once *once;
 };
 
 FIXTURE(combining) {
@@ -32,6 +35,9 @@ FIXTURE_SETUP(combining)
 	ASSERT_EQ(0, ksync_sem_create(&all->sem, &permits));
 	ASSERT_EQ(0, ksync_event_create(&all->event, &reset));
 	ASSERT_EQ(0, ksync_event_create(&all->token, NULL));
+	ASSERT_EQ(0, ksync_cond_create(&all->cond, NULL));
+	ASSERT_EQ(0, ksync_barrier_create(&all->barrier, NULL));
+	ASSERT_EQ(0, ksync_once_create(&all->once, NULL));
 	ASSERT_EQ(0, actor_begin(&self->a, ACTOR_PROCESS));
 	ASSERT_EQ(0, actor_begin(&self->b, ACTOR_PROCESS));
 }
@@ -46,6 +52,20 @@ FIXTURE_TEARDOWN(combining)
 	ksync_sem_close(self->all.sem);
 	ksync_event_close(self->all.event);
 	ksync_event_close(self->all.token);
+	ksync_cond_close(self->all.cond);
+	ksync_barrier_close(self->all.barrier);
+	ksync_once_close(self->all.once);
+}
+
+/* With a mutex of its own, which must be its own afterwards. */
+static int wait_for_signal(struct all *all, const struct ksync_wait *w)
+{
+	struct ksync_mutex *m = ksync_mutex_at(all->mutex, 1);
+	int err = ksync_mutex_lock(m);
+
+	if (!err)
+		err = ksync_cond_wait_until(all->cond, m, w);
+	return ksync_mutex_unlock(m) ?: err;
 }
 
 /* The wait number @which of them all, with the token to cancel it. */
@@ -60,18 +80,23 @@ static long job_cancelable(void *obj, uint64_t which)
 	case 2: return ksync_rwlock_wrlock_until(all->rwlock, &w);
 	case 3: return ksync_waitgroup_wait_until(all->wg, &w);
 	case 4: return ksync_sem_acquire_until(all->sem, 2, &w);
-	default: return ksync_event_wait_until(all->event, &w);
+	case 5: return ksync_event_wait_until(all->event, &w);
+	case 6: return wait_for_signal(all, &w);
+	case 7: return ksync_barrier_reset(all->barrier) ?:
+		       ksync_barrier_wait_until(all->barrier, &w);
+	default: return ksync_once_begin_until(all->once, NULL, &w);
 	}
 }
 
-#define CANCELABLE 6
+#define CANCELABLE 9
 
 static int occupy(struct all *all)
 {
 	return ksync_mutex_lock(all->mutex) ?:
 	       ksync_rwlock_wrlock(all->rwlock) ?:
 	       ksync_waitgroup_add(all->wg, 1) ?:
-	       ksync_sem_acquire(all->sem, 1);
+	       ksync_sem_acquire(all->sem, 1) ?:
+	       ksync_once_begin(all->once, NULL);
 }
 
 TEST_F(combining, cancel_wait)
@@ -105,6 +130,8 @@ TEST_F(combining, cancel_by_no_token)
 	struct ksync_wait w = { .cancel = self->all.event };
 
 	EXPECT_EQ(-EINVAL, ksync_mutex_lock_until(self->all.mutex, &w));
+	EXPECT_EQ(-EINVAL, ksync_barrier_wait_until(self->all.barrier, &w));
+	EXPECT_EQ(-EINVAL, ksync_once_begin_until(self->all.once, NULL, &w));
 	EXPECT_EQ(0, ksync_mutex_lock(self->all.mutex));
 }
 

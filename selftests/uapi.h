@@ -260,6 +260,16 @@ static inline struct call unless(struct call c, int fd, __u32 index)
 		c.arg.wait.cancel = fd;
 		c.arg.wait.cancel_index = index;
 		break;
+	case KSYNC_IOC_COND_WAIT:
+		c.arg.cond.flags = KSYNC_WAIT_CANCEL;
+		c.arg.cond.cancel = fd;
+		c.arg.cond.cancel_index = index;
+		break;
+	case KSYNC_IOC_ONCE_BEGIN:
+		c.arg.begin.flags = KSYNC_WAIT_CANCEL;
+		c.arg.begin.cancel = fd;
+		c.arg.begin.cancel_index = index;
+		break;
 	case KSYNC_IOC_DEV_WAIT:
 		c.arg.many.flags |= KSYNC_WAIT_CANCEL;
 		c.arg.many.cancel = fd;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Waits that an event cancels, for every command that waits.
+ * Waits that an event cancels, for every command that waits, but for those of
+ * uapi_cancel_rendezvous.c, which change something first.
  */
 #include "uapi_peer.h"
 
@@ -87,6 +88,14 @@ FIXTURE_VARIANT_ADD(cancel, event)
 	.give = KSYNC_IOC_EVENT_SET,
 };
 
+FIXTURE_VARIANT_ADD(cancel, once)
+{
+	.type = KSYNC_TYPE_ONCE,
+	.wait = KSYNC_IOC_ONCE_BEGIN,
+	.take = KSYNC_IOC_ONCE_BEGIN,
+	.give = KSYNC_IOC_ONCE_ABANDON,
+};
+
 /* The command with what it needs; @delta is that of a wait group. */
 static struct call do_it(int fd, unsigned int cmd, __u64 deadline, int delta)
 {
@@ -101,6 +110,7 @@ static struct call do_it(int fd, unsigned int cmd, __u64 deadline, int delta)
 	case KSYNC_IOC_RWLOCK_UNLOCK:
 	case KSYNC_IOC_EVENT_SET:
 	case KSYNC_IOC_EVENT_RESET:
+	case KSYNC_IOC_ONCE_ABANDON:
 		return basic_call(fd, cmd);
 	}
 	return lock_call(fd, cmd, deadline);

@@ -102,17 +102,17 @@ static const struct command {
 	  { U32(ksync_event_parent_args, flags),
 	    U32(ksync_event_parent_args, parent_index), END } },
 	{ COMMAND(COND_WAIT), COND_FD, -ETIMEDOUT, true,
-	  { U32(ksync_cond_wait_args, flags), END } },
+	  { U32(ksync_cond_wait_args, cancel),
+	    U32(ksync_cond_wait_args, cancel_index), END } },
 	{ COMMAND(COND_SIGNAL), COND_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(COND_BROADCAST), COND_FD, 0, true, INDEX_ZERO },
-	{ COMMAND(BARRIER_WAIT), BARRIER_FD, 1, true,
-	  { U32(ksync_lock_args, flags), U32(ksync_lock_args, cancel),
-	    U32(ksync_lock_args, cancel_index), END } },
+	{ COMMAND(BARRIER_WAIT), BARRIER_FD, 1, true, LOCK_ZERO },
 	{ COMMAND(BARRIER_JOIN), BARRIER_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(BARRIER_LEAVE), BARRIER_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(BARRIER_RESET), BARRIER_FD, 0, true, INDEX_ZERO },
 	{ COMMAND(ONCE_BEGIN), ONCE_FD, -EALREADY, false,
-	  { U32(ksync_once_begin_args, flags), END } },
+	  { U32(ksync_once_begin_args, cancel),
+	    U32(ksync_once_begin_args, cancel_index), END } },
 	{ COMMAND(ONCE_COMPLETE), ONCE_FD, 0, true,
 	  { U32(ksync_once_complete_args, flags), END } },
 	{ COMMAND(ONCE_ABANDON), ONCE_FD, 0, true, INDEX_ZERO },
@@ -144,6 +144,10 @@ static inline unsigned int size_min(const struct command *k)
 	case KSYNC_IOC_SEM_RELEASE:
 	case KSYNC_IOC_SEM_RESIZE:
 		return KSYNC_SEM_ARGS_SIZE_1;
+	case KSYNC_IOC_COND_WAIT:
+		return KSYNC_COND_WAIT_ARGS_SIZE_1;
+	case KSYNC_IOC_ONCE_BEGIN:
+		return KSYNC_ONCE_BEGIN_ARGS_SIZE_1;
 	}
 	return _IOC_SIZE(k->cmd);
 }

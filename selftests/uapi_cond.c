@@ -378,7 +378,7 @@ static int catch_signals(struct call *c)
 /* A waiter whose signal handler runs, without the mutex. */
 FIXTURE(away)
 {
-	int dev, fd, m;
+	int dev, fd, m, token;
 	int in[2], go[2];
 	struct peer a, b;
 };
@@ -389,7 +389,9 @@ FIXTURE_SETUP(away)
 	ASSERT_LE(0, self->dev);
 	self->fd = create(self->dev, KSYNC_TYPE_COND, 0, 1);
 	self->m = create(self->dev, KSYNC_TYPE_MUTEX, 0, 1);
+	self->token = create_event(self->dev, 0, 1, 0);
 	ASSERT_LE(0, self->m);
+	ASSERT_LE(0, self->token);
 	ASSERT_EQ(0, pipe(self->in));
 	ASSERT_EQ(0, pipe(self->go));
 	in_handler = self->in[1];
@@ -445,6 +447,28 @@ TEST_F(away, signalled_meanwhile)
 }
 
 /* Interrupted when it waits for the mutex already. */
+/* Cancelled, and interrupted on the way to the mutex: it comes with it. */
+TEST_F(away, canceled_meanwhile)
+{
+	ASSERT_EQ(0, me(cond_signal(self->fd)));
+	ASSERT_EQ(0, answer(&self->a));
+	start(&self->a, unless(cond_wait(self->fd, self->m, NEVER),
+			       self->token, 0));
+	ASSERT_TRUE(queued(self->fd, 0, 1));
+	ASSERT_EQ(0, me(mutex_lock(self->m, NEVER)));
+	ASSERT_EQ(0, me(event_set(self->token)));
+	ASSERT_TRUE(queued(self->m, 1, 0));
+	GO_AWAY();
+	EXPECT_TRUE(is_queued(self->m, 0, 0, 0));
+	COME_BACK();
+	ASSERT_TRUE(queued(self->m, 1, 0));
+	GO_AWAY();
+	ASSERT_EQ(0, me(mutex_unlock(self->m)));
+	COME_BACK();
+	EXPECT_EQ(-ECANCELED, answer(&self->a));
+	EXPECT_TRUE(HOLDS(a));
+}
+
 TEST_F(away, on_the_way_to_the_mutex)
 {
 	ASSERT_EQ(0, me(mutex_lock(self->m, NEVER)));

@@ -34,8 +34,8 @@
  *   ERANGE          a count would fall below zero
  *
  * A command that fails with anything but EOWNERDEAD has changed nothing, but
- * for a barrier, which a party that times out breaks, and for a condition,
- * whose waiters give up the mutex and take it again.
+ * for a barrier, which a party that times out or is cancelled breaks, and for a
+ * condition, whose waiters give up the mutex and take it again.
  * Commands that wait are never ended by a signal handler (the handler runs and
  * the wait goes on) and always by a fatal signal.
  *
@@ -298,7 +298,7 @@ struct ksync_index_args {
 };
 
 /**
- * struct ksync_lock_args - waiting for a mutex, an rwlock or an event
+ * struct ksync_lock_args - waiting for a mutex, an rwlock, an event, a barrier
  * @index: in: which
  * @flags: in: KSYNC_WAIT_CANCEL; mutex: KSYNC_LOCK_IN_LINE
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE

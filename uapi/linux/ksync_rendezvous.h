@@ -58,7 +58,7 @@ struct ksync_once_cell {
  *
  *   bits 0-30   parties that have arrived in the present round
  *   bit  31     BROKEN: the present round will not end. Set by whoever times
- *               out, leaves or is found dead, cleared by reset
+ *               out, is cancelled, leaves or is found dead, cleared by reset
  *   bits 32-62  number of the round. Grows (and wraps) when all have arrived,
  *               and with the reset of a round that somebody had arrived in or
  *               that was broken
@@ -128,10 +128,12 @@ struct ksync_cond_cell {
 /**
  * struct ksync_once_begin_args - KSYNC_IOC_ONCE_BEGIN
  * @index: in: which
- * @flags: in: zero
+ * @flags: in: KSYNC_WAIT_CANCEL
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
  * @result: out, with EALREADY: what the run that completed gave; otherwise it
  *          is not written
+ * @cancel: in: as in struct ksync_lock_args
+ * @cancel_index: in: likewise
  *
  * 0 or EOWNERDEAD: the calling thread runs it now, and ends that with COMPLETE
  * or ABANDON; EOWNERDEAD when a runner died and nobody has completed since.
@@ -143,7 +145,11 @@ struct ksync_once_begin_args {
 	__u32 flags;
 	__u64 deadline;
 	__u64 result;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+
+#define KSYNC_ONCE_BEGIN_ARGS_SIZE_1	24	/* as first published */
 
 /**
  * struct ksync_once_complete_args - KSYNC_IOC_ONCE_COMPLETE
@@ -166,8 +172,9 @@ struct ksync_once_complete_args {
  * BARRIER_WAIT, with struct ksync_lock_args: the calling thread arrives, and
  * waits until all parties have. It returns 1 to the party of each round that
  * arrived last, and 0 to the others. EPIPE: the barrier is broken, or broke
- * during the wait. ETIMEDOUT: the caller has just broken it. A thread that dies
- * after it has arrived breaks it, too.
+ * during the wait. ETIMEDOUT, ECANCELED: the caller has just broken it; if its
+ * round is over by then, that is the outcome. A thread that dies after it has
+ * arrived breaks it, too.
  *
  * JOIN, LEAVE and RESET take struct ksync_index_args. With JOIN the calling
  * process becomes a member, whose end, by death, execve or LEAVE, breaks the
@@ -179,14 +186,19 @@ struct ksync_once_complete_args {
 /**
  * struct ksync_cond_wait_args - KSYNC_IOC_COND_WAIT
  * @index: in: which condition
- * @flags: in: zero
+ * @flags: in: KSYNC_WAIT_CANCEL
  * @mutex: in: a mutex's descriptor
  * @mutex_index: in: which mutex
  * @deadline: in: CLOCK_MONOTONIC in ns, or KSYNC_DEADLINE_NONE
+ * @cancel: in: as in struct ksync_lock_args
+ * @cancel_index: in: likewise
  *
  * Gives up the mutex and waits for a signal, in one step; takes the mutex again
- * whatever ended the wait. 0 and ETIMEDOUT: with the mutex. EOWNERDEAD: with
- * the mutex, a holder of which died meanwhile (also when the deadline passed).
+ * whatever ended the wait, and that no deadline and no event ends. 0, ETIMEDOUT
+ * and ECANCELED: with the mutex. Who was signalled by then is neither late nor
+ * cancelled; otherwise the signal is for another. EOWNERDEAD: with the mutex, a
+ * holder of which died meanwhile (also when the deadline passed or the event
+ * was set).
  * ENOTRECOVERABLE: the mutex is lost, and not held. Without waiting: EPERM when
  * the caller does not hold the mutex, EDEADLK when it has locked it more than
  * once, EINVAL when the mutex is inconsistent. A wait may end without a signal,
@@ -201,7 +213,11 @@ struct ksync_cond_wait_args {
 	__s32 mutex;
 	__u32 mutex_index;
 	__u64 deadline;
+	__s32 cancel;
+	__u32 cancel_index;
 };
+
+#define KSYNC_COND_WAIT_ARGS_SIZE_1	24	/* as first published */
 
 #define KSYNC_IOC_COND_WAIT	_IOW(KSYNC_IOC_MAGIC, 0x70, struct ksync_cond_wait_args)
 #define KSYNC_IOC_COND_SIGNAL	_IOW(KSYNC_IOC_MAGIC, 0x71, struct ksync_index_args)
