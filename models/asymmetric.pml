@@ -12,9 +12,10 @@
  * CPU's store buffer until long after the load. The sleeper sets the flag by an
  * atomic, has the owner's CPU drain its buffer, and looks at the word again.
  *
- * Readers: a reader stores to its slot, and then loads the writer flag; likewise
- * when it leaves. A writer sets the flag, has all CPUs drain their buffers, and
- * scans the slots.
+ * Readers: a reader stores to its slot, and then loads the word; likewise when it
+ * leaves. A writer says FENCED in the word, and has all CPUs drain their buffers;
+ * who sees FENCED drains its own, and loads again. The writer scans the slots,
+ * takes the word, and scans them again.
  *
  * Death: a thread announces, in a line of its own, that it is engaged before its
  * first step, and withdraws that after its last. When it dies, its stores are
@@ -40,7 +41,7 @@
 
 byte word;
 bool slot[N + 1], engaged[N + 1];
-bool flag;			/* somebody waits; a writer is there */
+bool flag;			/* somebody waits */
 
 /* What a CPU has not written to memory yet, in order. */
 chan buffer = [3 * N] of { byte, byte, byte };
@@ -260,15 +261,39 @@ out:
 
 #else /* READERS */
 
-/* In the kernel: until there is no writer. */
+bool fenced;			/* readers use full barriers */
+
+#define in_the_way	(word || anybody)
+#define read_by(t)	((t) <= READERS && slot[t])
+#define slots_used	(read_by(1) || read_by(2) || read_by(3) || read_4)
+#define waits(t)	((t) > READERS && queued[t])
+#define writer_waits	(waits(2) || waits(3) || wait_4)
+
+/* look(): what is in the way is in see then. */
+inline look()
+{
+	atomic { see = in_the_way; fence = fenced };
+	if
+	:: atomic { fence -> drain(me); fence = false }; see = in_the_way
+	:: !fence
+	fi
+}
+
+/* In the kernel: until there is no writer. rwlock_unfence() when it suits. */
 inline wait_for_writer()
 {
 	do
 	:: atomic { !locked ->
 		drain(me);
 		if
-		:: flag -> queued[me] = true; woken[me] = false
-		:: else -> queued[me] = false; break
+		:: word || writer_waits -> queued[me] = true; woken[me] = false
+		:: else ->
+			queued[me] = false;
+			if
+			:: !in_the_way -> fenced = false
+			:: true
+			fi;
+			break
 		fi };
 		woken[me]
 	od
@@ -280,12 +305,13 @@ inline read_lock()
 	::
 		store(SLOT, true);
 		MORTAL;
+		look();
 		if
-		:: atomic { !flag -> reading++; assert(!writing) }; break
-		:: flag ->
+		:: atomic { !see -> reading++; assert(!writing) }; break
+		:: see ->
 			/* As when it leaves: the writer may have seen it. */
 			store(SLOT, false);
-			atomic { !locked -> drain(me); wake_all() };
+			atomic { see = false; !locked -> drain(me); wake_all() };
 			wait_for_writer()
 		fi
 	od
@@ -295,7 +321,7 @@ inline read_unlock()
 {
 	atomic { reading--; store(SLOT, false) };
 	MORTAL;
-	see = flag;
+	look();
 	MORTAL;
 	if
 	:: atomic { see && !locked -> see = false; drain(me); wake_all() }
@@ -303,44 +329,75 @@ inline read_unlock()
 	fi
 }
 
-#define read_by(t)	((t) <= READERS && slot[t])
-#define slots_used	(read_by(1) || read_by(2) || read_by(3) || read_4)
-
-/* One writer after another, by the word; then the readers. */
-inline write_lock()
+/* rwlock_take(): a look, the word, and another look. Bucket locked. */
+inline rwlock_take()
 {
-	do
-	:: atomic { !locked ->
-		if
-		:: word == 0 -> word = me; queued[me] = false; break
-		:: else -> queued[me] = true; woken[me] = false
-		fi };
-		woken[me]
-	od;
-	flag = true;
+	if
+	:: fenced
+	:: else ->
+		fenced = true;
 #ifndef BUG_NO_BARRIER
-	atomic { drain(1) };
+		atomic { drain(1) };
 #if READERS > 1
-	atomic { drain(2) };
+		atomic { drain(2) };
 #endif
 #if READERS > 2
-	atomic { drain(3) };
+		atomic { drain(3) };
 #endif
 #endif
-	do
-	:: atomic { !locked ->
+	fi;
+	if
+	:: slots_used
+	:: else ->
 		if
-		:: slots_used -> queued[me] = true; woken[me] = false
-		:: else -> queued[me] = false; writing++; break
-		fi };
-		woken[me]
+		:: atomic { word == 0 -> word = me };
+			if
+#ifndef BUG_ONE_LOOK
+			:: slots_used -> word = 0
+#endif
+			:: else
+			fi
+		:: word != 0
+		fi
+	fi
+}
+
+inline write_lock()
+{
+	atomic { !locked -> locked = true };
+	rwlock_take();
+	locked = false;
+	do
+	:: word == me -> break
+	:: word != me ->
+		atomic {
+			!locked -> locked = true;
+			queued[me] = true;
+			woken[me] = false
+		};
+		rwlock_take();
+		atomic {
+			if
+			:: word == me -> queued[me] = false
+			:: else
+			fi;
+			locked = false
+		};
+		if
+		:: word == me
+		:: word != me -> woken[me]
+		fi
 	od;
-	atomic { assert(writing == 1 && !reading) }
+	atomic { writing++; assert(writing == 1 && !reading) }
 }
 
 inline write_unlock()
 {
-	atomic { writing--; word = 0; flag = false; !locked -> wake_all() }
+	atomic { writing--; word = 0 };
+	if
+	:: anybody -> atomic { !locked -> wake_all() }
+	:: else
+	fi
 }
 
 /* A reader's slot is its announcement; the kernel looks, whatever is in it. */
@@ -360,7 +417,7 @@ inline settle()
 active [N] proctype thread()
 {
 	byte me = _pid, place, value;
-	bool see;
+	bool see, fence;
 
 	do
 	:: atomic { ops > 0 -> ops-- };
@@ -386,7 +443,7 @@ out:
 	atomic {
 		ended++;
 		drain(me);
-		assert(ended < N || (word == 0 && !anybody && !flag));
+		assert(ended < N || (word == 0 && !anybody));
 		assert(ended < N || (!writing && !reading && !slots_used))
 	}
 }

@@ -21,9 +21,9 @@
  * Readers of a mapped lock may stand in slots instead (slot.h), of which the word
  * knows nothing. A writer first sets FENCED in the word, and makes sure that each
  * reader has seen that or is seen in its slot; from then on readers use full
- * barriers, and looking at the slots is enough. That, and the acquisition that
- * follows, are done with the bucket locked, so FENCED stays for that long. It
- * goes when nobody has written for a while.
+ * barriers, and no more is needed than to look at the slots with the word taken.
+ * All that is done with the bucket locked, so FENCED stays for that long. It goes
+ * when nobody has written for a while.
  */
 #include <linux/err.h>
 
@@ -39,8 +39,8 @@
 #define RWLOCK_FENCED_NS	(1 * NSEC_PER_MSEC)
 
 /*
- * Nobody comes to read by a slot unnoticed, until the bucket is unlocked: does
- * anybody now? Bucket locked.
+ * Does anybody read by a slot? Whoever comes to do so later, until the bucket is
+ * unlocked, looks at the word after a barrier of its own. Bucket locked.
  */
 bool ksync_rwlock_slots_read(struct ksync_queue *q)
 {
@@ -55,15 +55,26 @@ bool ksync_rwlock_slots_read(struct ksync_queue *q)
 	return ksync_slots_readers(q);
 }
 
-/* Write access for the thread @id. Bucket locked, unless guarded. */
+/*
+ * Write access for the thread @id. Who comes to read by a slot after the first
+ * look sees the id in the word, or its entry is seen at the second one. Then it
+ * was here first, and what nobody knows of yet is undone. Bucket locked, unless
+ * guarded.
+ */
 static int rwlock_take(struct ksync_queue *q, u32 id, bool queued)
 {
 	u64 word;
+	int ret;
 
 	if (ksync_rwlock_slots_read(q))
 		return -EBUSY;
-	return ksync_update(q->cell, word,
-			    lock_word_acquire(&word, id, queued, true));
+	/* Fully ordered: pairs with the fence of who reads with FENCED. */
+	ret = ksync_update(q->cell, word,
+			   lock_word_acquire(&word, id, queued, true));
+	if (!ksync_changed(ret) || !ksync_rwlock_slots_read(q))
+		return ret;
+	ksync_update(q->cell, word, lock_word_unacquire(&word, id));
+	return -EBUSY;
 }
 
 /* Without slots there is nothing to be kept from changing. */

@@ -47,6 +47,12 @@ static int rwlock_upgrade_counted(struct ksync_queue *q,
 	if (!ksync_rwlock_slots_read(q))
 		ret = ksync_update(q->cell, word,
 				   lock_word_upgrade(&word, thread->id));
+	/* Looks again, as any writer does. */
+	if (ksync_changed(ret) && ksync_rwlock_slots_read(q)) {
+		ksync_update(q->cell, word,
+			     lock_word_downgrade(&word, thread->id));
+		ret = -EBUSY;
+	}
 	ksync_queue_unlock(q);
 	if (ksync_changed(ret)) {
 		hold->kind = KSYNC_HOLD_EXCLUSIVE;
@@ -71,6 +77,11 @@ static int rwlock_upgrade_slot(struct ksync_queue *q,
 		ret = ksync_update(q->cell, word,
 				   lock_word_acquire(&word, thread->id, true,
 						     true));
+	if (ksync_changed(ret) && ksync_slots_readers(q) != 1) {
+		ksync_update(q->cell, word,
+			     lock_word_unacquire(&word, thread->id));
+		ret = -EBUSY;
+	}
 	if (ksync_changed(ret))
 		WRITE_ONCE(*entry, 0);
 	ksync_queue_unlock(q);

@@ -236,7 +236,7 @@ TEST_F(flight, failure_is_not_shared)
 TEST_F(flight, die_running)
 {
 	FLIES(a, 0);
-	ASSERT_TRUE(WAIT_FOR(once_status(self->key).held));
+	ASSERT_TRUE(WAIT_FOR(__atomic_load_n(flights, __ATOMIC_SEQ_CST) == 1));
 	FLIES(b, 0);
 	ASSERT_TRUE(WAIT_FOR(once_status(self->key).waiters == 1));
 	actor_kill(&self->a);
