@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "backend_kernel.h"
@@ -39,21 +40,42 @@ static_assert(KSYNC_NR_LIMIT == KSYNC_NR_MAX, "limits");
 static_assert(INT32_MAX == KSYNC_COUNT_MAX, "limits");
 static_assert(KSYNC_FOREVER == KSYNC_DEADLINE_NONE, "deadlines");
 
-/* The one place that calls ioctl. */
+/* The one place that calls ioctl; without the way by errno, and back, if it can. */
+#if defined(__x86_64__) && defined(__LP64__)
+static inline int call(int fd, unsigned long cmd, void *args)
+{
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a" (ret)
+			 : "0" ((long)SYS_ioctl), "D" ((long)fd), "S" (cmd),
+			   "d" (args)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#else
+static int call(int fd, unsigned long cmd, void *args)
+{
+	int saved = errno, ret = ioctl(fd, cmd, args);
+
+	if (ret < 0)
+		ret = -errno;
+	errno = saved;
+	return ret;
+}
+#endif
+
 int ksync_kernel_command(int fd, unsigned long cmd, void *args)
 {
-	int saved = errno, ret;
+	int ret;
 
 	/*
 	 * The module begins again by itself after a signal; this is for what
 	 * may stand in between, such as a tracer. Deadlines are absolute.
 	 */
 	do {
-		ret = ioctl(fd, cmd, args);
-		if (ret < 0)
-			ret = -errno;
+		ret = call(fd, cmd, args);
 	} while (ret == -EINTR);
-	errno = saved;
 	return ret;
 }
 

@@ -6,7 +6,7 @@
  * returns, so that its death breaks the round, also in a signal handler that
  * interrupts the wait. A process that has joined has one of its own.
  *
- * Everything is changed with the bucket locked.
+ * Everything is changed with the bucket locked. models/barrier.pml checks this.
  */
 #include <linux/err.h>
 #include <linux/pid.h>

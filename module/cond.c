@@ -27,6 +27,8 @@
  * Who waits for the mutex again may be part of a cycle, which others that come
  * to it are refused for. It is not refused itself: it would return without the
  * mutex that its caller must have.
+ *
+ * models/cond.pml checks this.
  */
 #include <linux/err.h>
 #include <linux/file.h>

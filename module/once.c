@@ -4,7 +4,7 @@
  * giving up, makes the oldest waiter the runner. Completion lets everybody go.
  *
  * Runs end with the bucket locked, and the result is written there before the
- * word says DONE.
+ * word says DONE. models/once.pml checks this.
  */
 #include <linux/err.h>
 
