@@ -76,6 +76,8 @@ together()
 		# shellcheck disable=SC2086  # a function with its arguments
 		(set +e; in_turn stage "${part%%=*}" ${part#*=}) >"${files[-1]}" 2>&1 &
 		pids+=($!)
+		# Those who read from a pipe are served in the order they came.
+		[[ -z $turns ]] || sleep 0.1
 	done
 	for i in "${!pids[@]}"; do
 		tail -q -n +1 -s 0.2 -f --pid="${pids[i]}" "${files[i]}"
