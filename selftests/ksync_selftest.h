@@ -144,7 +144,7 @@ static inline const struct ksync_wait *within(uint64_t ms)
 /* By when a death must have been noticed, with room for a loaded machine. */
 static inline unsigned int notice_bound_ms(void)
 {
-	unsigned int room = machine_is_slow() ? 3000 : 1000;
+	unsigned int room = 3000;
 
 	return ksync_guarantees() & KSYNC_G_PROMPT ? room : NOTICE_MS + room;
 }
