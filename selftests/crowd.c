@@ -126,24 +126,27 @@ static uint64_t pass_through(struct crowd *c, unsigned int size)
 
 /*
  * Ten times as many take ten times as long. A cost that grows with the square
- * is a hundred times; between the two there is room for a loaded machine.
+ * is a hundred times; between the two there is room for a loaded machine. What
+ * such a machine does to one of the two measurements, it does not do each time.
  */
-TEST_F_TIMEOUT(crowd, many_waiters, 60)
+TEST_F_TIMEOUT(crowd, many_waiters, 100)
 {
 	uint64_t room = (machine_is_slow() ? 10 : 2) * NSEC_PER_SEC;
-	unsigned int size = crowd_size();
+	unsigned int size = crowd_size(), tries = 3;
 	uint64_t few, many;
 
-	few = pass_through(&self->c, size / 10);
-	ASSERT_NE(0, few);
-	many = pass_through(&self->c, size);
-	ASSERT_NE(0, many);
+	do {
+		few = pass_through(&self->c, size / 10);
+		ASSERT_NE(0, few);
+		many = pass_through(&self->c, size);
+		ASSERT_NE(0, many);
+		printf("# %u waiters: %llu us; %u: %llu us\n", size / 10,
+		       (unsigned long long)few / 1000, size,
+		       (unsigned long long)many / 1000);
+	} while (--tries && many >= 40 * few + room);
+	EXPECT_GT(40 * few + room, many);
 	EXPECT_EQ(0, self->c.error);
 	EXPECT_EQ(0, variant->ops->waiters(self->c.g));
-	printf("# %u waiters: %llu us; %u: %llu us\n", size / 10,
-	       (unsigned long long)few / 1000, size,
-	       (unsigned long long)many / 1000);
-	EXPECT_GT(40 * few + room, many);
 }
 
 /* Each with a deadline of its own, and they all come at about the same time. */
