@@ -99,6 +99,7 @@ bool kfx_lock_die(struct kfx_q *q, uint32_t id)
 	redo.store[0].at = kfx_offset(q->obj, &q->cell->lock.deaths);
 	redo.store[0].value = kfx_load(&q->cell->lock.deaths) + 1;
 	kfx_q_commit(q, &redo);
+	/* Who finds FENCED relies on it. Pairs with the unlock without a fence. */
 	if (!(word & KSYNC_LOCK_FENCED))
 		kfx_barrier();
 	q->writer_left = true;
