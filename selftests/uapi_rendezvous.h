@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The calls of once, barriers and conditions, as values: see uapi.h.
+ * The calls of once, barriers and conditions, as values: see uapi_calls.h.
  */
 #ifndef UAPI_RENDEZVOUS_H
 #define UAPI_RENDEZVOUS_H
