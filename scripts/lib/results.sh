@@ -151,7 +151,8 @@ selftests_in_guest()
 		shift
 	done
 	[[ $k != debug-* ]] || run="run-debug"
-	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-6} guest_settings)
+	# With two backends, half a minute of random kills for each kernel.
+	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-15} guest_settings)
 	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
 		--log "$log/$name-console.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
