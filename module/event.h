@@ -20,6 +20,6 @@ static inline bool ksync_event_manual(const struct ksync_object *obj)
 /* event_tree.c */
 void ksync_event_tell(struct ksync_queue *q, struct ksync_wake *wake);
 int ksync_event_tie(struct ksync_queue *child, struct ksync_queue *parent);
-void ksync_event_release(struct ksync_object *obj);
+void ksync_event_release(struct ksync_object *obj, struct ksync_object **gone);
 
 #endif /* KSYNC_EVENT_H */

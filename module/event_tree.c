@@ -73,6 +73,14 @@ static void tie_free(struct ksync_tie *tie)
 	kfree(tie);
 }
 
+/* As tie_free(), in the child's end. */
+static void tie_free_to(struct ksync_tie *tie, struct ksync_object **gone)
+{
+	if (tie->parent != tie->child)
+		ksync_object_put_to(tie->parent, gone);
+	kfree(tie);
+}
+
 static void tie_fire(struct ksync_waiter *w, struct ksync_wake *wake)
 {
 	struct ksync_tie *tie = container_of(w, struct ksync_tie, w);
@@ -287,7 +295,7 @@ int ksync_event_tie(struct ksync_queue *q, struct ksync_queue *parent_q)
 }
 
 /* The last reference is gone: nothing is tied to its events any more. */
-void ksync_event_release(struct ksync_object *obj)
+void ksync_event_release(struct ksync_object *obj, struct ksync_object **gone)
 {
 	struct ksync_relations *r;
 	struct ksync_wake wake;
@@ -301,7 +309,7 @@ void ksync_event_release(struct ksync_object *obj)
 		mutex_unlock(&ksync_tree_lock);
 		ksync_wake_all(&wake);
 		if (tie)
-			tie_free(tie);
+			tie_free_to(tie, gone);
 		cond_resched();
 	}
 	/* Not before: an event may have had its parent in the same object. */

@@ -215,16 +215,33 @@ void ksync_object_mark_named(struct ksync_object *obj)
 	xa_set_mark(&ksync_objects, obj->id, KSYNC_NAMED);
 }
 
-/* May sleep. With the last reference nobody can wait on it. */
-void ksync_object_put(struct ksync_object *obj)
+/* With the last reference it is added to @gone, for ksync_object_put() to end. */
+void ksync_object_put_to(struct ksync_object *obj, struct ksync_object **gone)
 {
 	if (!refcount_dec_and_test(&obj->ref))
 		return;
-	ksync_name_drop(obj);
-	if (obj->ops->release)
-		obj->ops->release(obj);
-	xa_erase(&ksync_objects, obj->id);
-	ksync_object_free(obj);
+	obj->next_gone = *gone;
+	*gone = obj;
+}
+
+/*
+ * May sleep. With the last reference nobody can wait on it. Its end may be that
+ * of objects which it refers to, and so on, in a line of any length: hence a list
+ * of them, and no recursion.
+ */
+void ksync_object_put(struct ksync_object *obj)
+{
+	struct ksync_object *gone = NULL;
+
+	ksync_object_put_to(obj, &gone);
+	while ((obj = gone)) {
+		gone = obj->next_gone;
+		ksync_name_drop(obj);
+		if (obj->ops->release)
+			obj->ops->release(obj, &gone);
+		xa_erase(&ksync_objects, obj->id);
+		ksync_object_free(obj);
+	}
 }
 
 static int ksync_object_release(struct inode *inode, struct file *file)

@@ -56,7 +56,8 @@ struct ksync_waiter;
  * @die: the thread @id is dead, and its line names the primitive: gives up what
  *       the word says it held, and wakes whom it may have owed that. May sleep;
  *       NULL: there is nothing that could be
- * @release: the object goes; NULL: there is nothing to do
+ * @release: the object goes, and what it refers to by ksync_object_put_to();
+ *           NULL: there is nothing to do
  * @status: fills in what the word and the cell say. Bucket locked
  */
 struct ksync_ops {
@@ -76,7 +77,7 @@ struct ksync_ops {
 	void (*drop)(struct ksync_queue *q, u32 id,
 		     const struct ksync_hold *hold);
 	void (*die)(struct ksync_queue *q, u32 id);
-	void (*release)(struct ksync_object *obj);
+	void (*release)(struct ksync_object *obj, struct ksync_object **gone);
 	void (*status)(struct ksync_queue *q, struct ksync_primitive_status *st);
 };
 
@@ -116,6 +117,7 @@ struct ksync_bucket {
  * @ties: event: who is tied to whom, by index; guarded by event_tree.c's lock
  * @poll: who polls one of its files
  * @ref: one for each file, each temporary user and each event tied to it
+ * @next_gone: without any reference: the next one of those, until it is freed
  * @files: open file descriptions
  * @user: who is charged for it
  * @uid: owner; fixed
@@ -140,6 +142,7 @@ struct ksync_object {
 	struct xarray ties;
 	wait_queue_head_t poll;
 	refcount_t ref ____cacheline_aligned_in_smp;
+	struct ksync_object *next_gone;
 	atomic_t files;
 	struct ksync_user *user;
 	kuid_t uid;
@@ -182,6 +185,7 @@ struct ksync_object *ksync_object_get_by_fd(int fd);
 bool ksync_object_tryget(struct ksync_object *obj);
 struct ksync_object *ksync_object_next_named(u64 cursor);
 void ksync_object_mark_named(struct ksync_object *obj);
+void ksync_object_put_to(struct ksync_object *obj, struct ksync_object **gone);
 void ksync_object_put(struct ksync_object *obj);
 extern const struct file_operations ksync_object_fops;
 struct file *ksync_object_file(struct ksync_object *obj);

@@ -256,6 +256,25 @@ TEST_F(event, parent_lives_with_its_child)
 	EXPECT_EQ(0, me(event_set(self->manual)));
 }
 
+/* Each object keeps the one before it, whose end is only then. */
+TEST_F(event, long_line_of_objects)
+{
+	__u32 objects = device_info(self->dev).objects;
+	int i, next, last = create_event(self->dev, 0, 2, 0);
+
+	ASSERT_LE(0, last);
+	for (i = 1; i < 2000; i++) {
+		next = create_event(self->dev, 0, 2, 0);
+		ASSERT_LE(0, next);
+		ASSERT_EQ(0, me(at(1, event_set_parent(next, last, 0))));
+		close(last);
+		last = next;
+	}
+	EXPECT_EQ(objects + 2000, device_info(self->dev).objects);
+	close(last);
+	EXPECT_EQ(objects, device_info(self->dev).objects);
+}
+
 TEST_F(event, no_cycles)
 {
 	int fds[KSYNC_EVENT_DEPTH_MAX + 2], i;
