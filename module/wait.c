@@ -22,6 +22,7 @@
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/nsproxy.h>
+#include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/time_namespace.h>
 
@@ -118,10 +119,13 @@ u64 ksync_now(void)
  */
 ktime_t *ksync_expires(u64 deadline, ktime_t *when)
 {
+	ktime_t ns = min_t(u64, deadline, KTIME_MAX);
+
 	if (deadline == KSYNC_DEADLINE_NONE)
 		return NULL;
-	*when = ktime_sub(min_t(u64, deadline, KTIME_MAX),
-			  ksync_clock_offset());
+	/* The caller's clock may be behind: then the sum may be too great. */
+	if (check_sub_overflow(ns, ksync_clock_offset(), when))
+		*when = KTIME_MAX;
 	return when;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PID and user namespaces: who holds a lock is a matter of threads, never of
- * numbers; numbers are what the reader may see; and who is root in a namespace
- * of his own is nobody outside. (Network namespaces are in uapi_name.c.)
+ * PID, user and time namespaces: who holds a lock is a matter of threads, never
+ * of numbers; numbers are what the reader may see; who is root in a namespace of
+ * his own is nobody outside; and deadlines are by the clock of who waits.
+ * (Network namespaces are in uapi_name.c.)
  */
 #include "uapi_peer.h"
 
@@ -143,6 +144,60 @@ TEST_F(namespace, members_bound_across_namespaces)
 	EXPECT_EQ(-ESRCH, me(waitgroup_bind(wg, pidfd)));
 	close(wg);
 	close(pidfd);
+}
+
+/* A process whose clock is @ahead seconds ahead of ours, or behind. */
+static int peer_fork_with_clock(struct peer *p, int ahead)
+{
+	int home = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC), ret = 0;
+	FILE *offsets;
+
+	if (home < 0)
+		return -errno;
+	if (unshare(CLONE_NEWTIME)) {
+		ret = -errno;
+		goto out;
+	}
+	offsets = fopen("/proc/self/timens_offsets", "w");
+	if (!offsets || fprintf(offsets, "monotonic %d 0\n", ahead) < 0 ||
+	    fclose(offsets))
+		ret = -errno;
+	if (!ret)
+		ret = peer_fork(p);
+	if (setns(home, CLONE_NEWTIME) && !ret)
+		ret = -errno;
+out:
+	close(home);
+	return ret;
+}
+
+TEST_F(namespace, deadline_by_the_callers_clock)
+{
+	static const int ahead[] = { 1000, -1 };
+	__u64 ours;
+	struct peer p;
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(ahead); i++) {
+		ret = peer_fork_with_clock(&p, ahead[i]);
+		if (ret == -EPERM || ret == -ENOENT || ret == -EINVAL)
+			SKIP(return, "cannot make time namespaces");
+		ASSERT_EQ(0, ret);
+		ASSERT_EQ(0, me(mutex_lock(self->fd, NEVER)));
+		ours = now_ns() + 20 * NS_PER_MS;
+		EXPECT_EQ(-ETIMEDOUT,
+			  ask(&p, mutex_lock(self->fd,
+					     ours + ahead[i] * 1000 * NS_PER_MS)));
+		EXPECT_LE(ours, now_ns());
+		/* Centuries away, also for who is behind. */
+		start(&p, mutex_lock(self->fd, NEVER - 1));
+		EXPECT_TRUE(queued(self->fd, 1, 0));
+		EXPECT_TRUE(silent(&p));
+		ASSERT_EQ(0, me(mutex_unlock(self->fd)));
+		EXPECT_EQ(0, answer(&p));
+		ASSERT_EQ(0, ask(&p, mutex_unlock(self->fd)));
+		peer_end(&p);
+	}
 }
 
 static pid_t fork_as(pid_t pid)
