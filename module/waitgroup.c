@@ -312,10 +312,11 @@ int ksync_waitgroup_bind(struct ksync_object *obj, void *args)
 	pid = ksync_pidfd_get(a->pidfd);
 	if (IS_ERR(pid))
 		return PTR_ERR(pid);
-	process = ksync_process_get(pid);
+	/* Before the record of a process, which stays if that is dead already. */
 	spare = ksync_hold_alloc();
+	process = spare ? ksync_process_get(pid) : NULL;
 	ret = -ENOMEM;
-	if (process && spare) {
+	if (process) {
 		mutex_lock(&process->lock);
 		ret = waitgroup_tie(&q, process, &spare);
 		mutex_unlock(&process->lock);
