@@ -29,6 +29,15 @@ struct ksync_group {
 	bool waited;		/* our own member is done */
 };
 
+static struct ksync_group *new_group(void)
+{
+	int saved = errno;
+	struct ksync_group *g = calloc(1, sizeof(*g));
+
+	errno = saved;
+	return g;
+}
+
 int ksync_group_create(struct ksync_group **out)
 {
 	struct ksync_group *g;
@@ -37,7 +46,7 @@ int ksync_group_create(struct ksync_group **out)
 	if (!out)
 		return -EINVAL;
 	*out = NULL;
-	g = calloc(1, sizeof(*g));
+	g = new_group();
 	if (!g)
 		return -ENOMEM;
 	err = ksync_waitgroup_create(&g->members, NULL);
@@ -64,7 +73,7 @@ int ksync_group_import(struct ksync_group **out, const int fds[KSYNC_GROUP_FDS])
 	*out = NULL;
 	if (!fds)
 		return -EINVAL;
-	g = calloc(1, sizeof(*g));
+	g = new_group();
 	if (!g)
 		return -ENOMEM;
 	g->waited = true;
@@ -82,9 +91,9 @@ int ksync_group_import(struct ksync_group **out, const int fds[KSYNC_GROUP_FDS])
 
 void ksync_group_fds(const struct ksync_group *g, int fds[KSYNC_GROUP_FDS])
 {
-	fds[0] = ksync_waitgroup_fd(g->members);
-	fds[1] = ksync_once_fd(g->first);
-	fds[2] = ksync_event_fd(g->token);
+	fds[0] = ksync_waitgroup_fd(g ? g->members : NULL);
+	fds[1] = ksync_once_fd(g ? g->first : NULL);
+	fds[2] = ksync_event_fd(g ? g->token : NULL);
 }
 
 void ksync_group_close(struct ksync_group *g)
@@ -104,15 +113,18 @@ int ksync_group_add(struct ksync_group *g)
 
 int ksync_group_bind(struct ksync_group *g, pid_t pid)
 {
-	int pidfd, err;
+	int pidfd, err, saved = errno;
 
 	if (!g)
 		return -EINVAL;
 	pidfd = syscall(SYS_pidfd_open, pid ? pid : getpid(), 0);
-	if (pidfd < 0)
-		return -errno;
-	err = ksync_waitgroup_bind(g->members, pidfd);
-	close(pidfd);
+	if (pidfd >= 0) {
+		err = ksync_waitgroup_bind(g->members, pidfd);
+		close(pidfd);
+	} else {
+		err = -errno;
+	}
+	errno = saved;
 	return err;
 }
 
@@ -158,6 +170,11 @@ int ksync_group_failure(struct ksync_group *g)
 	return err == -EALREADY ? -(int)why : err;
 }
 
+static bool is_time(const struct timespec *ts)
+{
+	return ts->tv_nsec >= 0 && ts->tv_nsec < NSEC_PER_SEC;
+}
+
 static bool earlier(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec :
@@ -194,7 +211,8 @@ int ksync_group_wait(struct ksync_group *g, const struct ksync_wait *w)
 	struct ksync_status st;
 	int err = 0, ret;
 
-	if (!g)
+	/* Some looks at the members may come before that at the deadline. */
+	if (!g || (w && w->deadline && !is_time(w->deadline)))
 		return -EINVAL;
 	if (!g->waited)
 		err = ksync_waitgroup_done(g->members);

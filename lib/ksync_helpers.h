@@ -35,7 +35,8 @@ KSYNC_API int ksync_queue_create(struct ksync_queue **q, uint32_t slots,
 				 uint32_t size);
 /*
  * The descriptors that make up a queue, to be passed to other processes; they
- * stay the queue's. A child made by fork has the queue already.
+ * stay the queue's. Each is -EINVAL for NULL. A child made by fork has the queue
+ * already.
  */
 KSYNC_API void ksync_queue_fds(const struct ksync_queue *q,
 			       int fds[KSYNC_QUEUE_FDS]);

@@ -122,22 +122,26 @@ static int adopt_ring(struct ksync_queue *q, int fd)
 
 static int new_queue(struct ksync_queue **out)
 {
+	int saved = errno;
+
 	if (!out)
 		return -EINVAL;
 	*out = calloc(1, sizeof(**out));
+	errno = saved;
 	if (!*out)
 		return -ENOMEM;
 	(*out)->fd = -1;
 	return 0;
 }
 
-/* @err: what came of making it. */
-static int new_queue_end(struct ksync_queue **out, int err)
+/* @err: what came of making it. @saved: what errno was. */
+static int new_queue_end(struct ksync_queue **out, int err, int saved)
 {
 	if (err) {
 		ksync_queue_close(*out);
 		*out = NULL;
 	}
+	errno = saved;
 	return err;
 }
 
@@ -145,12 +149,12 @@ int ksync_queue_create(struct ksync_queue **out, uint32_t slots, uint32_t size)
 {
 	const struct ksync_options mutexes = { .nr = MUTEXES };
 	const struct ksync_options events = { .nr = EVENTS };
-	int err = new_queue(out);
+	int saved = errno, err = new_queue(out);
 
 	if (err)
 		return err;
 	if (!possible(slots, size))
-		return new_queue_end(out, -EINVAL);
+		return new_queue_end(out, -EINVAL, saved);
 	(*out)->slots = slots;
 	(*out)->size = size;
 	err = ksync_mutex_create(&(*out)->mutexes, &mutexes);
@@ -158,17 +162,17 @@ int ksync_queue_create(struct ksync_queue **out, uint32_t slots, uint32_t size)
 		err = ksync_event_create(&(*out)->events, &events);
 	if (!err)
 		err = make_ring(*out);
-	return new_queue_end(out, err);
+	return new_queue_end(out, err, saved);
 }
 
 int ksync_queue_import(struct ksync_queue **out, const int fds[KSYNC_QUEUE_FDS])
 {
-	int err = new_queue(out);
+	int saved = errno, err = new_queue(out);
 
 	if (err)
 		return err;
 	if (!fds)
-		return new_queue_end(out, -EINVAL);
+		return new_queue_end(out, -EINVAL, saved);
 	err = ksync_mutex_import(&(*out)->mutexes, fds[0]);
 	if (!err)
 		err = ksync_event_import(&(*out)->events, fds[1]);
@@ -177,14 +181,14 @@ int ksync_queue_import(struct ksync_queue **out, const int fds[KSYNC_QUEUE_FDS])
 		err = -EINVAL;
 	if (!err)
 		err = adopt_ring(*out, fds[2]);
-	return new_queue_end(out, err);
+	return new_queue_end(out, err, saved);
 }
 
 void ksync_queue_fds(const struct ksync_queue *q, int fds[KSYNC_QUEUE_FDS])
 {
-	fds[0] = ksync_mutex_fd(q->mutexes);
-	fds[1] = ksync_event_fd(q->events);
-	fds[2] = q->fd;
+	fds[0] = ksync_mutex_fd(q ? q->mutexes : NULL);
+	fds[1] = ksync_event_fd(q ? q->events : NULL);
+	fds[2] = q ? q->fd : -EINVAL;
 }
 
 void ksync_queue_close(struct ksync_queue *q)

@@ -151,6 +151,18 @@ TEST_F(group, import)
 
 TEST_F(group, bad_input)
 {
+	struct timespec far = { .tv_sec = 1 << 30, .tv_nsec = -1 };
+	struct ksync_wait malformed = { .deadline = &far };
+	int fds[KSYNC_GROUP_FDS], i;
+
+	ASSERT_EQ(0, ksync_group_add(self->g));
+	EXPECT_EQ(-EINVAL, ksync_group_wait(self->g, &malformed));
+	ksync_group_fds(NULL, fds);
+	for (i = 0; i < KSYNC_GROUP_FDS; i++)
+		EXPECT_EQ(-EINVAL, fds[i]);
+	errno = 4711;
+	EXPECT_EQ(-ESRCH, ksync_group_bind(self->g, INT32_MAX));
+	EXPECT_EQ(4711, errno);
 	EXPECT_EQ(-EINVAL, ksync_group_create(NULL));
 	EXPECT_EQ(-EINVAL, ksync_group_import(&self->g, NULL));
 	EXPECT_EQ(-EINVAL, ksync_group_add(NULL));

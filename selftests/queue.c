@@ -202,8 +202,23 @@ TEST_F(queue, import)
 
 TEST_F(queue, bad_input)
 {
+	int fds[KSYNC_QUEUE_FDS], i, mutexes;
 	struct ksync_queue *q;
 
+	ksync_queue_fds(NULL, fds);
+	for (i = 0; i < KSYNC_QUEUE_FDS; i++)
+		EXPECT_EQ(-EINVAL, fds[i]);
+	ksync_queue_fds(self->q, fds);
+	mutexes = fds[0];
+	fds[0] = fds[2];
+	errno = 4711;
+	EXPECT_EQ(-EINVAL, ksync_queue_import(&q, fds));
+	fds[0] = mutexes;
+	fds[2] = mutexes;
+	EXPECT_EQ(-EINVAL, ksync_queue_import(&q, fds));
+	fds[2] = -1;
+	EXPECT_EQ(-EINVAL, ksync_queue_import(&q, fds));
+	EXPECT_EQ(4711, errno);
 	EXPECT_EQ(-EINVAL, ksync_queue_create(&q, 0, 8));
 	EXPECT_EQ(-EINVAL, ksync_queue_create(&q, 1, 0));
 	EXPECT_EQ(-EINVAL, ksync_queue_create(&q, KSYNC_QUEUE_SLOTS_MAX + 1, 1));
