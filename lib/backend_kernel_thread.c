@@ -25,11 +25,15 @@ static_assert(sizeof(struct ksync_line) == 128, "lines");
 static_assert(KSYNC_LINES * sizeof(struct ksync_line) == KSYNC_LINES_SIZE,
 	      "lines");
 
-/* Nobody's generation is that, so nobody thinks that it has a line. */
+/*
+ * Nobody's generation is either of these, so nobody thinks that it has asked. 0 is
+ * what the wiped page of a child says, so a new thread must not begin with that.
+ */
 static uint64_t no_generation = UINT64_MAX;
+#define NOT_ASKED	(UINT64_MAX - 1)
 
 uint64_t *kk_generation = &no_generation;
-__thread struct kk_self kk_self KK_TLS;
+__thread struct kk_self kk_self KK_TLS = { .generation = NOT_ASKED };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *lines;		/* lock: this process's, or NULL */
@@ -97,6 +101,7 @@ void kk_self_init(void)
 	int saved = errno, fd;
 
 	memset(&kk_self, 0, sizeof(kk_self));
+	kk_self.generation = NOT_ASKED;
 	/*
 	 * Others are at it, or were, in the process that this was cloned from
 	 * without its handlers of fork: not this time.
