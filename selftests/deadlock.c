@@ -88,7 +88,7 @@ static bool edge_is(const struct ksync_edge *e, pid_t waiter, uint32_t type,
 }
 
 /* Two processes, two mutexes, opposite order. */
-TEST_F(deadlock, abba)
+TEST_F(deadlock, deadlock_abba)
 {
 	struct ksync_edge *e = self->seen->edge;
 	int calls = 0;
@@ -124,7 +124,7 @@ TEST_F(deadlock, abba)
 }
 
 /* Three processes, through a reader, a mutex and permits. */
-TEST_F(deadlock, mixed)
+TEST_F(deadlock, deadlock_mixed)
 {
 	struct ksync_edge *e = self->seen->edge;
 
@@ -152,7 +152,7 @@ TEST_F(deadlock, mixed)
 }
 
 /* The same, but the permits are those of one that does not wait. */
-TEST_F(deadlock, without_a_cycle)
+TEST_F(deadlock, deadlock_false)
 {
 	ASSERT_EQ(0, actor_do(&self->a, job_rdlock, self->rw, 0));
 	ASSERT_EQ(0, actor_do(&self->b, job_mutex_lock, self->m, 0));

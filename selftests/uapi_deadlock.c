@@ -44,7 +44,7 @@ FIXTURE_TEARDOWN(deadlock)
 }
 
 /* Two processes, two mutexes, opposite order. */
-TEST_F(deadlock, abba)
+TEST_F(deadlock, deadlock_abba)
 {
 	pid_t a = self->a.pid, b = self->b.pid;
 	int m = self->m, n = self->named;

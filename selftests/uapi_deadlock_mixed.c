@@ -54,7 +54,7 @@ FIXTURE_TEARDOWN(deadlock)
  * One reads, one has a mutex, one has permits; any of them may be last. A fourth
  * one reads and has permits, too, and waits for one of them, but will go on.
  */
-TEST_F(deadlock, mixed)
+TEST_F(deadlock, deadlock_mixed)
 {
 	struct peer *p[] = { &self->a, &self->b, &self->c };
 	int m = self->m, rw = self->rw, sem = self->sem;
@@ -101,7 +101,7 @@ TEST_F(deadlock, mixed)
 }
 
 /* The same waits, but one of the three would go on. */
-TEST_F(deadlock, without_a_cycle)
+TEST_F(deadlock, deadlock_false)
 {
 	struct peer *p[] = { &self->a, &self->b, &self->c };
 	int m = self->m, rw = self->rw, sem = self->sem;

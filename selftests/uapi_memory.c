@@ -227,7 +227,7 @@ static int create_without_end(struct call *c)
  * does to those whose kernel memory is at its limit. The rest of the machine
  * goes on, and has all of it back.
  */
-TEST_F(memory, who_creates_without_end_hurts_itself)
+TEST_F(memory, exhaustion)
 {
 	__u32 objects = device_info(self->dev).objects;
 	int fd = create(self->dev, KSYNC_TYPE_MUTEX, 0, CELLS);
