@@ -10,7 +10,7 @@
 LOCAL_HDRS += $(wildcard uapi*.h) all_processors.h
 
 UAPI_ALL := $(patsubst uapi_%.c,%,$(wildcard uapi_*.c))
-UAPI_32 ?= bad_input device layout name object waitgroup
+UAPI_32 ?= bad_input device layout name object other_arch waitgroup
 override UAPI_32 := $(if $(filter all,$(UAPI_32)),$(UAPI_ALL),$(UAPI_32))
 
 CC_32 ?= $(CROSS_COMPILE)gcc -m32
