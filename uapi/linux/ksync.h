@@ -17,6 +17,9 @@
  *   E2BIG           the argument is longer than this kernel knows and the
  *                   unknown part is not zero
  *   ENOMEM          no memory, or the caller's memory cgroup is full
+ *   EDQUOT          the user has made as many objects as one may have
+ *   EMFILE, ENFILE  too many descriptors, open files
+ *   ENOSPC          what there is a fixed number of is all taken
  *
  *   EBUSY           a try operation could not succeed now
  *   EALREADY        once: it is done; the result comes with it
