@@ -138,23 +138,35 @@ static void slots_prune(struct ksync_thread *thread)
 	thread->prune_slots = 2 * left + 16;
 }
 
-/* One that is free, or the caller's already: its number, or KSYNC_SLOTS. */
-static u32 slots_claim(struct ksync_slots *slots, u32 id, bool *fresh)
+static u32 slots_used(struct ksync_slots *slots)
 {
-	u32 nr, free = KSYNC_SLOTS;
+	/* Pairs with the release in slots_claim(). */
+	return slots ? smp_load_acquire(&slots->used) : 0;
+}
+
+/* The slot of the thread @id, KSYNC_SLOTS if it has none. For that thread. */
+static u32 slots_find(struct ksync_slots *slots, u32 id)
+{
+	u32 nr, used = slots_used(slots);
+
+	for (nr = 0; nr < used; nr++)
+		if (READ_ONCE(slots->owner[nr]) == id)
+			return nr;
+	return KSYNC_SLOTS;
+}
+
+/* One that is free: its number, or KSYNC_SLOTS. */
+static u32 slots_claim(struct ksync_slots *slots, u32 id)
+{
+	u32 nr = 0;
 
 	spin_lock(&slots->lock);
-	for (nr = 0; nr < slots->used && slots->owner[nr] != id; nr++)
-		if (!slots->owner[nr] && free == KSYNC_SLOTS)
-			free = nr;
-	*fresh = nr == slots->used;
-	if (*fresh) {
-		nr = min(free, nr);
-		if (nr < KSYNC_SLOTS) {
-			slots->owner[nr] = id;
-			/* Pairs with the acquire in slots_used(). */
-			smp_store_release(&slots->used, max(slots->used, nr + 1));
-		}
+	while (nr < slots->used && slots->owner[nr])
+		nr++;
+	if (nr < KSYNC_SLOTS) {
+		WRITE_ONCE(slots->owner[nr], id);
+		/* Pairs with the acquire in slots_used(). */
+		smp_store_release(&slots->used, max(slots->used, nr + 1));
 	}
 	spin_unlock(&slots->lock);
 	return nr;
@@ -166,18 +178,21 @@ int ksync_slot_get(struct ksync_object *obj, struct ksync_thread *thread,
 {
 	struct ksync_slots *slots = slots_get(obj);
 	struct ksync_slot_ref *ref;
-	bool fresh;
 
 	if (!slots)
 		return -ENOMEM;
+	/* Who reads by it must be told without fail. */
+	*nr = slots_find(slots, thread->id);
+	if (*nr < KSYNC_SLOTS)
+		return 0;
 	slots_prune(thread);
 	ref = kmalloc(sizeof(*ref), GFP_KERNEL_ACCOUNT);
 	if (!ref)
 		return -ENOMEM;
-	*nr = slots_claim(slots, thread->id, &fresh);
-	if (!fresh || *nr == KSYNC_SLOTS) {
+	*nr = slots_claim(slots, thread->id);
+	if (*nr == KSYNC_SLOTS) {
 		kfree(ref);
-		return *nr == KSYNC_SLOTS ? -ENOSPC : 0;
+		return -ENOSPC;
 	}
 	ref->object = obj->id;
 	ref->nr = *nr;
@@ -185,12 +200,6 @@ int ksync_slot_get(struct ksync_object *obj, struct ksync_thread *thread,
 	thread->slots = ref;
 	thread->nr_slots++;
 	return 0;
-}
-
-static u32 slots_used(struct ksync_slots *slots)
-{
-	/* Pairs with the release in slots_claim(). */
-	return slots ? smp_load_acquire(&slots->used) : 0;
 }
 
 static void slots_barrier(void *unused)

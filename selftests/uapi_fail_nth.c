@@ -286,6 +286,29 @@ TEST(death_is_seen_without_memory)
 	close(dev);
 }
 
+/* Who reads by its slot could not give that up, if it did not find it again. */
+TEST(slot_is_found_again_without_memory)
+{
+	int dev = device_open(), fd, fail = fail_open(), ret;
+	union uapi_args first, again;
+	struct call get;
+
+	ASSERT_LE(0, dev);
+	ASSERT_LE(0, fail);
+	fd = create(dev, KSYNC_TYPE_RWLOCK, 0, 1);
+	ASSERT_LE(0, fd);
+	get = basic_call(fd, KSYNC_IOC_RWLOCK_SLOT);
+	ASSERT_EQ(0, me_out(get, &first));
+	fail_write(fail, 1);
+	ret = me_out(get, &again);
+	fail_write(fail, 0);
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(first.slot.nr, again.slot.nr);
+	close(fail);
+	close(fd);
+	close(dev);
+}
+
 int main(int argc, char **argv)
 {
 	require_failslab();
