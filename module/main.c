@@ -50,6 +50,14 @@ static int __init ksync_init(void)
 {
 	int ret;
 
+	/*
+	 * Locks are taken in probes of tracepoints, and barriers sent to other
+	 * CPUs with bucket locks held: neither can be done where these sleep.
+	 */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		pr_err("this kernel has PREEMPT_RT, where ksync does not work\n");
+		return -EOPNOTSUPP;
+	}
 	ret = ksync_holds_init();
 	if (ret)
 		return ret;
