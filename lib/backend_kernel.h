@@ -50,15 +50,15 @@ extern uint64_t *kk_generation;
 extern __thread struct kk_self kk_self KK_TLS;
 
 void kk_process_init(void);
-void kk_self_init(void);
+void kk_self_init(struct ksync_object *obj);
 
-/* The calling thread's line, or NULL. */
-static inline struct ksync_line *kk_line(void)
+/* The calling thread's line, or NULL. It is asked for by @obj. */
+static inline struct ksync_line *kk_line(struct ksync_object *obj)
 {
 	if (__builtin_expect(kk_self.generation !=
 			     __atomic_load_n(kk_generation, __ATOMIC_RELAXED),
 			     0))
-		kk_self_init();
+		kk_self_init(obj);
 	return kk_self.line;
 }
 

@@ -34,7 +34,7 @@ static struct ksync_lock_cell *lock_cell(struct ksync_object *obj,
 /* The caller's line if the object can be used with it, otherwise NULL. */
 static inline struct ksync_line *line_for(struct ksync_object *obj)
 {
-	return kk_object(obj)->cells ? kk_line() : NULL;
+	return kk_object(obj)->cells ? kk_line(obj) : NULL;
 }
 
 static inline uint64_t entry_object(const struct ksync_line_entry *e)

@@ -54,7 +54,7 @@ static inline struct ksync_slot *slot_for(struct ksync_object *obj)
 	struct kk_object *k = kk_object(obj);
 	struct kk_slot_cache *c;
 
-	if (!k->slots || !kk_line())
+	if (!k->slots || !kk_line(obj))
 		return NULL;
 	c = &kk_self.slots[obj->serial % KK_SLOT_CACHE];
 	return c->serial == obj->serial ? c->slot : find_slot(k, c);

@@ -4,8 +4,9 @@
  *
  * The kernel gives each thread an id, and a line in memory that both see, where
  * the thread notes what it is engaged in: that is how the kernel knows what to
- * pass on when the thread dies. A thread asks once, at its first use. Where it
- * gets no line (no memory, too many threads), everything goes by ioctl.
+ * pass on when the thread dies. A thread asks once, at its first use; the first
+ * of a process also maps the lines. Where it gets no line (no memory, too many
+ * threads), everything goes by ioctl.
  *
  * A child of fork is another process and must not touch what its parent's
  * thread remembers. A page that the kernel wipes at fork tells it so, also when
@@ -56,13 +57,18 @@ static uint64_t *wiped_page(void)
 }
 
 /* This process's lines are mapped, of which its threads get theirs. */
-static bool process_ready(int fd)
+static bool process_ready(void)
+{
+	uint64_t *page = kk_generation;
+
+	return page != &no_generation && *page && lines;
+}
+
+static bool map_lines(int fd)
 {
 	uint64_t *page = kk_generation;
 	void *p;
 
-	if (page != &no_generation && *page && lines)
-		return true;
 	if (page == &no_generation) {
 		page = wiped_page();
 		if (!page)
@@ -80,13 +86,25 @@ static bool process_ready(int fd)
 	return lines;
 }
 
-static void get_line(int fd)
+static bool make_process_ready(void)
 {
-	struct ksync_thread_args args;
+	int fd = ksync_kernel_device_open();
+	bool done;
 
-	memset(&args, 0, sizeof(args));
-	if (!process_ready(fd) ||
-	    ksync_kernel_command(fd, KSYNC_IOC_DEV_THREAD, &args))
+	if (fd < 0)
+		return false;
+	done = map_lines(fd);
+	close(fd);
+	return done;
+}
+
+static void get_line(struct ksync_object *obj)
+{
+	struct ksync_thread_args args = { 0 };
+
+	if (!process_ready() && !make_process_ready())
+		return;
+	if (kk_command(obj, KSYNC_IOC_OBJ_THREAD, &args))
 		return;
 	kk_self.line = (struct ksync_line *)((char *)lines + args.offset);
 	kk_self.id = args.id;
@@ -96,9 +114,9 @@ static void get_line(int fd)
  * The calling thread has no line, or had it as another process. Gives it one
  * if that is possible; kk_self.line is NULL if not, until the next fork.
  */
-void kk_self_init(void)
+void kk_self_init(struct ksync_object *obj)
 {
-	int saved = errno, fd;
+	int saved = errno;
 
 	memset(&kk_self, 0, sizeof(kk_self));
 	kk_self.generation = NOT_ASKED;
@@ -108,11 +126,7 @@ void kk_self_init(void)
 	 */
 	if (pthread_mutex_trylock(&lock))
 		return;
-	fd = ksync_kernel_device_open();
-	if (fd >= 0) {
-		get_line(fd);
-		close(fd);
-	}
+	get_line(obj);
 	kk_self.generation = *kk_generation;
 	pthread_mutex_unlock(&lock);
 	errno = saved;

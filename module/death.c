@@ -5,10 +5,11 @@
  * Two tracepoints tell. Their probes must not sleep, so they only find the
  * thread and leave the rest to task work, which the dying thread itself runs:
  * after its files are closed, and before its parent can learn of its death.
- * Whoever has waited for a process therefore finds its locks passed on.
+ * Whoever has waited for a process therefore finds its locks passed on. A thread
+ * that holds nothing is done with in the probe.
  *
  *	do_exit
- *	  sched_process_exit --> probe: task_work_add
+ *	  sched_process_exit --> probe: ksync_thread_park, or task_work_add
  *	  exit_files
  *	  exit_task_work     --> ksync_thread_die, ksync_process_die
  *	  exit_notify            (the parent is told)
@@ -134,6 +135,8 @@ static void ksync_process_settle(struct ksync_process *process, bool all)
 		cond_resched();
 	}
 	mutex_unlock(&process->lock);
+	if (all)
+		ksync_parked_free(process);
 }
 
 /* What its exit would do, for a process found dead that may have missed it. */
@@ -186,7 +189,7 @@ static void ksync_exit(struct task_struct *task)
 	struct ksync_thread *thread = ksync_thread_find(task);
 	struct ksync_process *process;
 
-	if (thread) {
+	if (thread && !ksync_thread_park(thread)) {
 		ksync_thread_unhash(thread);
 		ksync_work_add(&thread->work, ksync_thread_die, TWA_NONE);
 	}

@@ -193,14 +193,10 @@ static int ksync_dev_wait(void *args, void __user *user)
 
 static int ksync_dev_thread(void *args, void __user *user)
 {
-	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_thread_args *a = args;
 	int ret;
 
-	if (IS_ERR(thread))
-		return PTR_ERR(thread);
-	a->id = thread->id;
-	ret = ksync_line_get(thread, &a->offset);
+	ret = ksync_line_get(a);
 	if (ret)
 		return ret;
 	return copy_to_user(user, a, sizeof(*a)) ? -EFAULT : 0;

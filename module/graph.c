@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/pid.h>
 #include <linux/ratelimit.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -26,25 +27,18 @@ module_param(log_deadlocks, bool, 0644);
 MODULE_PARM_DESC(log_deadlocks, "write the deadlocks that were refused to the kernel log");
 
 /* Fills in what a thread is called, as far as the caller's PID namespace has it. */
-static void edge_thread(const struct ksync_thread *thread, u32 *pid, u32 *tid,
-			char *comm)
+static void edge_task(struct task_struct *task, u32 *pid, u32 *tid, char *comm)
 {
-	*pid = pid_vnr(thread->tgid);
-	*tid = pid_vnr(thread->tid);
-	if (!*pid)
-		return;
-	/* The task is valid under RCU, as long as the thread can be found. */
-	rcu_read_lock();
-	if (!hlist_unhashed_lockless(&thread->node))
-		strscpy(comm, thread->task->comm, KSYNC_COMM_LEN);
-	rcu_read_unlock();
+	*pid = task_tgid_vnr(task);
+	*tid = task_pid_vnr(task);
+	if (*pid)
+		strscpy(comm, task->comm, KSYNC_COMM_LEN);
 }
 
-static void edge_holder(struct ksync_graph_edge *edge,
-			const struct ksync_thread *thread)
+static void edge_holder(struct ksync_graph_edge *edge, struct task_struct *task)
 {
-	edge_thread(thread, &edge->holder_pid, &edge->holder_tid,
-		    edge->holder_comm);
+	edge_task(task, &edge->holder_pid, &edge->holder_tid,
+		  edge->holder_comm);
 }
 
 static u32 edge_want(const struct ksync_object *obj, u32 want)
@@ -84,8 +78,8 @@ static void edge_wait(struct ksync_graph_edge *edge, struct ksync_gthread *t,
 	edge->wanted = edge->want == KSYNC_EDGE_WANT_PERMITS ? t->count : 1;
 	edge->waited_ns = now > t->since ? now - t->since : 0;
 	edge->count = 1;
-	edge_thread(t->thread, &edge->waiter_pid, &edge->waiter_tid,
-		    edge->waiter_comm);
+	edge_task(t->task, &edge->waiter_pid, &edge->waiter_tid,
+		  edge->waiter_comm);
 }
 
 static struct ksync_gthread *gedge_holder(const struct ksync_gedge *e)
@@ -105,15 +99,15 @@ static void cycle_edge(struct ksync_graph *g, const struct ksync_gedge *e,
 		  own || ksync_object_visible(e->waiter->prim->q.obj));
 	edge->held = e->held;
 	edge->count = e->count;
-	edge_holder(edge, gedge_holder(e)->thread);
+	edge_holder(edge, gedge_holder(e)->task);
 }
 
 static void cycle_tell(u32 nr, u32 total, const struct ksync_gedge *e)
 {
 	const struct ksync_queue *q = &e->waiter->prim->q;
 	const struct ksync_gthread *holder = gedge_holder(e);
-	pid_t waiter_pid = pid_nr(e->waiter->thread->tid);
-	pid_t holder_pid = pid_nr(holder->thread->tid);
+	pid_t waiter_pid = task_pid_nr(e->waiter->task);
+	pid_t holder_pid = task_pid_nr(holder->task);
 
 	trace_ksync_deadlock(nr, total, q->obj->id, q->index, e->held,
 			     waiter_pid, holder_pid);
@@ -183,9 +177,9 @@ int ksync_deadlock_self(struct ksync_queue *q, enum ksync_want want,
 	edge->wanted = 1;
 	edge->held = edge_held[kind];
 	edge->count = 1;
-	edge_thread(thread, &edge->waiter_pid, &edge->waiter_tid,
-		    edge->waiter_comm);
-	edge_holder(edge, thread);
+	edge_task(current, &edge->waiter_pid, &edge->waiter_tid,
+		  edge->waiter_comm);
+	edge_holder(edge, current);
 	return -EDEADLK;
 }
 
@@ -253,14 +247,14 @@ int ksync_dev_cycle(void *args, void __user *user)
 static bool graph_put_owner(struct graph_sink *sink, struct ksync_gthread *t,
 			    u32 id)
 {
-	struct ksync_thread *thread = ksync_thread_by_id(id);
+	struct task_struct *task = ksync_thread_task_get(id);
 	struct ksync_graph_edge edge;
 
 	edge_wait(&edge, t, true);
 	edge.held = KSYNC_EDGE_HELD_EXCLUSIVE;
-	if (thread) {
-		edge_holder(&edge, thread);
-		ksync_thread_put(thread);
+	if (task) {
+		edge_holder(&edge, task);
+		put_task_struct(task);
 	}
 	return graph_put(sink, &edge);
 }
@@ -284,7 +278,7 @@ static bool graph_put_holders(struct graph_sink *sink, struct ksync_gthread *t,
 		holder = h->thread ?: list_first_entry(&h->process->threads,
 						       struct ksync_gthread,
 						       mates);
-		edge_holder(&edge, holder->thread);
+		edge_holder(&edge, holder->task);
 		if (!graph_put(sink, &edge))
 			return false;
 	}
@@ -310,7 +304,7 @@ static bool graph_put_ahead(struct graph_sink *sink, struct ksync_gthread *t)
 		return true;
 	edge_wait(&edge, t, true);
 	edge.held = KSYNC_EDGE_HELD_QUEUE;
-	edge_holder(&edge, ahead->thread);
+	edge_holder(&edge, ahead->task);
 	return graph_put(sink, &edge);
 }
 

@@ -119,7 +119,7 @@ static bool graph_holds_awaited(struct ksync_thread *thread)
 
 static bool graph_permits_awaited(struct ksync_thread *thread)
 {
-	struct ksync_process *process = ksync_process_find(thread->tgid);
+	struct ksync_process *process = ksync_thread_holding(thread);
 	struct ksync_hold holds[KSYNC_GRAPH_BATCH], at = {};
 	bool awaited;
 	int n;

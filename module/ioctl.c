@@ -7,6 +7,7 @@
 #include <linux/uaccess.h>
 
 #include "commands.h"
+#include "line.h"
 #include "owner.h"
 #include "ticket.h"
 
@@ -20,6 +21,7 @@ union ksync_args {
 	struct ksync_waitgroup_wait_args wait;
 	struct ksync_waitgroup_bind_args bind;
 	struct ksync_slot_args slot;
+	struct ksync_thread_args thread;
 	struct ksync_cond_wait_args cond;
 	struct ksync_once_begin_args begin;
 	struct ksync_once_complete_args complete;
@@ -83,6 +85,12 @@ static int ksync_obj_wake(struct ksync_object *obj, void *args)
 	return 0;
 }
 
+/* By an object, since a program has that open when it needs a line. */
+static int ksync_obj_thread(struct ksync_object *obj, void *args)
+{
+	return ksync_line_get(args);
+}
+
 /* No entry of the table has a type of 0, but for those that are empty. */
 #define KSYNC_ANY_TYPE	U16_MAX
 
@@ -112,6 +120,7 @@ static const struct ksync_command ksync_commands[] = {
 	KSYNC_FILE_COMMAND(KSYNC_IOC_OBJ_REQUEST, ksync_ticket_request),
 	KSYNC_FILE_COMMAND(KSYNC_IOC_OBJ_CLAIM, ksync_ticket_claim),
 	KSYNC_ANY_COMMAND(KSYNC_IOC_OBJ_WAKE, ksync_obj_wake),
+	KSYNC_ANY_COMMAND(KSYNC_IOC_OBJ_THREAD, ksync_obj_thread),
 
 	KSYNC_COMMAND_GREW(KSYNC_IOC_MUTEX_LOCK, KSYNC_LOCK_ARGS_SIZE_1,
 			   KSYNC_TYPE_MUTEX, ksync_mutex_lock),

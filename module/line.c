@@ -8,6 +8,7 @@
  * it hands out a line.
  */
 #include <linux/bitmap.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -49,14 +50,11 @@ void ksync_area_put(struct ksync_area *area)
 	kfree(area);
 }
 
-/* The caller's process's area, with a reference; NULL without memory. */
-static struct ksync_area *area_get(void)
+/* The process's area, with a reference; NULL without memory. */
+static struct ksync_area *area_get(struct ksync_process *process)
 {
-	struct ksync_process *process = ksync_process_get(task_tgid(current));
 	struct ksync_area *area;
 
-	if (!process)
-		return NULL;
 	mutex_lock(&process->lock);
 	area = process->area;
 	if (!area) {
@@ -70,7 +68,6 @@ static struct ksync_area *area_get(void)
 	if (area)
 		refcount_inc(&area->ref);
 	mutex_unlock(&process->lock);
-	ksync_process_put(process);
 	return area;
 }
 
@@ -107,12 +104,17 @@ static const struct vm_operations_struct area_vm_ops = {
 /* The mapping keeps the file, and that the area. One mapping for each file. */
 int ksync_lines_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct ksync_process *process;
 	struct ksync_area *area;
 
 	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC) ||
 	    vma->vm_pgoff || vma_pages(vma) > AREA_PAGES)
 		return -EINVAL;
-	area = area_get();
+	process = ksync_process_get(task_tgid(current));
+	if (!process)
+		return -ENOMEM;
+	area = area_get(process);
+	ksync_process_put(process);
 	if (!area)
 		return -ENOMEM;
 	/* Full ordering publishes what the area's maker set. */
@@ -166,22 +168,27 @@ static int line_claim(struct ksync_area *area, struct ksync_thread *thread)
 	return ret;
 }
 
-/* The caller's line, which it may have already. */
-int ksync_line_get(struct ksync_thread *thread, u32 *offset)
+/* The caller's id and its line, which it may have already. */
+int ksync_line_get(struct ksync_thread_args *args)
 {
+	struct ksync_thread *thread = ksync_thread_get();
 	struct ksync_area *area;
 	int ret = 0;
 
+	if (IS_ERR(thread))
+		return PTR_ERR(thread);
 	if (!thread->line) {
-		area = area_get();
+		area = area_get(thread->process);
 		if (!area)
 			return -ENOMEM;
 		ret = line_claim(area, thread);
 		ksync_area_put(area);
 	}
-	if (!ret)
-		*offset = thread->line_nr * sizeof(struct ksync_line);
-	return ret;
+	if (ret)
+		return ret;
+	args->id = thread->id;
+	args->offset = thread->line_nr * sizeof(struct ksync_line);
+	return 0;
 }
 
 /* Has the caller announced that it is engaged in the primitive? */
@@ -197,6 +204,25 @@ bool ksync_line_names(const struct ksync_thread *thread, u64 object, u32 index)
 			return true;
 	}
 	return false;
+}
+
+/* Is the thread engaged in nothing? */
+bool ksync_line_empty(const struct ksync_thread *thread)
+{
+	const struct ksync_line *line = thread->line;
+	u64 objects = 0;
+	int i;
+
+	for (i = 0; line && i < KSYNC_LINE_ENTRIES; i++)
+		objects |= READ_ONCE(line->entry[i].object);
+	return !objects;
+}
+
+/* The line goes to another thread, and nobody uses it: whatever it says. */
+void ksync_line_clear(struct ksync_thread *thread)
+{
+	if (thread->line)
+		memset(thread->line, 0, sizeof(*thread->line));
 }
 
 /* What it said has been settled. */

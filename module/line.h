@@ -17,8 +17,10 @@ struct ksync_area;
 struct ksync_thread;
 struct vm_area_struct;
 
-int ksync_line_get(struct ksync_thread *thread, u32 *offset);
+int ksync_line_get(struct ksync_thread_args *args);
 bool ksync_line_names(const struct ksync_thread *thread, u64 object, u32 index);
+bool ksync_line_empty(const struct ksync_thread *thread);
+void ksync_line_clear(struct ksync_thread *thread);
 void ksync_line_free(struct ksync_thread *thread);
 void ksync_area_put(struct ksync_area *area);
 int ksync_lines_mmap(struct file *file, struct vm_area_struct *vma);

@@ -58,6 +58,7 @@ static int __init ksync_init(void)
 		pr_err("this kernel has PREEMPT_RT, where ksync does not work\n");
 		return -EOPNOTSUPP;
 	}
+	ksync_owners_init();
 	ret = ksync_holds_init();
 	if (ret)
 		return ret;

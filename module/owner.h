@@ -3,7 +3,9 @@
  * Owners: threads by small ids, processes, and what they hold.
  *
  * A thread gets an id when it first needs one. The id stands in state words,
- * and is not given out again until everything the thread held is settled.
+ * and is not given out again until everything the thread held is settled. If it
+ * held nothing, the next thread of its process gets it, with all that goes with
+ * it (owner.c).
  *
  * Holds name their object by its id, which is never reused, and do not keep it
  * alive: a hold on an object that is gone is found to be of nothing.
@@ -12,6 +14,7 @@
 #define KSYNC_OWNER_H
 
 #include <linux/list.h>
+#include <linux/list_nulls.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/rcupdate.h>
@@ -93,6 +96,8 @@ struct ksync_cycle;
  * @spare: one that is not used, or NULL
  * @gone: the process is dead; nothing may be added
  * @area: lines of its threads, with a reference; NULL before they are used
+ * @parked: records for its next threads, by @next_parked of them, and
+ * @nr_parked: how many; under ksync_owners_lock, none once it is out of the table
  * @die_work: settles what it held, run by its last thread
  * @exec_work: gives back its permits, run by the thread that calls execve
  * @mark: its place in a graph; guarded by the lock of graphs (waitgraph.c)
@@ -109,6 +114,8 @@ struct ksync_process {
 	struct ksync_hold *spare;
 	bool gone;
 	struct ksync_area *area;
+	struct ksync_thread *parked;
+	u32 nr_parked;
 	struct callback_head die_work;
 	struct callback_head exec_work;
 	struct ksync_mark mark;
@@ -118,8 +125,12 @@ struct ksync_process {
 /**
  * struct ksync_thread - a thread that has an id
  * @node: in the table of threads, under ksync_owners_lock
- * @task: the thread; valid under RCU, until the thread is gone
+ * @task: the thread, NULL when it has ended; valid under RCU
+ * @process: of the thread, with a reference
  * @id: stands in state words
+ * @parked: kept for another thread; under ksync_owners_lock, read by anybody
+ * @had_tickets: it has queued a request; the thread's alone
+ * @next_parked: in the list of the process
  * @holds: struct ksync_hold by object and index; the thread's alone
  * @spare: unused holds; the thread's alone
  * @first: spare ones to start with
@@ -139,15 +150,17 @@ struct ksync_process {
  * @cycle: why it was last refused to wait; the thread's alone
  * @mark: its place in a graph; guarded by the lock of graphs (waitgraph.c)
  * @ref: one until its end, and temporary ones
- * @tid: pid of the thread, with a reference
- * @tgid: pid of its process, with a reference
  * @work: settles what the thread held, run by the thread as it ends
  * @rcu: freed after readers
  */
 struct ksync_thread {
-	struct hlist_node node;
+	struct hlist_nulls_node node;
 	struct task_struct *task;
+	struct ksync_process *process;
 	u32 id;
+	bool parked;
+	bool had_tickets;
+	struct ksync_thread *next_parked;
 	struct rb_root holds;
 	struct ksync_hold *spare;
 	struct ksync_hold first[KSYNC_HOLDS_INLINE];
@@ -174,8 +187,6 @@ struct ksync_thread {
 	struct ksync_cycle *cycle;
 	struct ksync_mark mark;
 	refcount_t ref;
-	struct pid *tid;
-	struct pid *tgid;
 	struct callback_head work;
 	struct rcu_head rcu;
 };
@@ -183,6 +194,7 @@ struct ksync_thread {
 /* owner.c */
 struct ksync_thread *ksync_thread_find(const struct task_struct *task);
 struct ksync_thread *ksync_thread_get(void);
+bool ksync_thread_park(struct ksync_thread *thread);
 void ksync_thread_unhash(struct ksync_thread *thread);
 void ksync_thread_free(struct ksync_thread *thread);
 void ksync_thread_put(struct ksync_thread *thread);
@@ -190,14 +202,17 @@ bool ksync_thread_running(u32 id);
 int ksync_thread_cpu(u32 id);
 bool ksync_thread_exists(u32 id);
 bool ksync_thread_waits(u32 id);
-struct ksync_thread *ksync_thread_by_id(u32 id);
+struct task_struct *ksync_thread_task_get(u32 id);
 struct ksync_thread *ksync_thread_next_waiting(u32 *id);
 void ksync_thread_pids(u32 id, u32 *pid, u32 *tid);
+struct ksync_process *ksync_thread_holding(const struct ksync_thread *thread);
 
 struct ksync_process *ksync_process_find(struct pid *pid);
 struct ksync_process *ksync_process_get(struct pid *pid);
 struct ksync_process *ksync_process_claim(struct pid *pid);
 void ksync_process_put(struct ksync_process *process);
+void ksync_parked_free(struct ksync_process *process);
+void ksync_owners_init(void);
 void ksync_owners_exit(void);
 
 void ksync_hold_insert(struct rb_root *holds, struct ksync_hold *hold,

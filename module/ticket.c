@@ -234,6 +234,7 @@ static struct ksync_ticket *ticket_make(struct ksync_object *obj,
 		kfree(t);
 		return ERR_CAST(thread);
 	}
+	thread->had_tickets = true;
 	t->r.thread = thread;
 	t->r.shared = a->flags & KSYNC_ITEM_SHARED;
 	t->r.w.count = a->count;

@@ -135,7 +135,7 @@ struct ksync_gseen {
 /* Its process may hold permits: then it is in the graph, too. */
 static void graph_join_process(struct ksync_graph *g, struct ksync_gthread *t)
 {
-	struct ksync_process *process = ksync_process_find(t->thread->tgid);
+	struct ksync_process *process = ksync_thread_holding(t->thread);
 	struct ksync_gprocess *gp;
 
 	if (!process)

@@ -334,6 +334,7 @@ TEST_F(bad_input, index_out_of_range)
 
 	FOR_EACH(k) {
 		if (k->on == DEVICE_FD || k->cmd == KSYNC_IOC_OBJ_INFO ||
+		    k->cmd == KSYNC_IOC_OBJ_THREAD ||
 		    k->cmd == KSYNC_IOC_RWLOCK_SLOT)
 			continue;
 		for (i = 0; i < ARRAY_SIZE(indexes); i++) {

@@ -55,6 +55,7 @@ static const struct command {
 	{ COMMAND(OBJ_INFO), -1, .zero = { END } },
 	{ COMMAND(OBJ_STATUS), -1, .zero = { END } },
 	{ COMMAND(OBJ_WAKE), -1, .zero = { U32(ksync_index_args, flags), END } },
+	{ COMMAND(OBJ_THREAD), -1, .zero = { END } },
 	{ COMMAND(DEV_WAIT), DEVICE_FD, 0, true,
 	  { U32(ksync_wait_args, pad), U32(ksync_wait_args, cancel),
 	    U32(ksync_wait_args, cancel_index), END } },
@@ -125,7 +126,7 @@ static const struct command {
 static inline bool for_any_object(const struct command *k)
 {
 	return _IOC_NR(k->cmd) >= _IOC_NR(KSYNC_IOC_OBJ_INFO) &&
-	       _IOC_NR(k->cmd) <= _IOC_NR(KSYNC_IOC_OBJ_WAKE);
+	       _IOC_NR(k->cmd) <= _IOC_NR(KSYNC_IOC_OBJ_THREAD);
 }
 
 /* The size of its argument as first published. */

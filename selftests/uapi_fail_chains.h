@@ -196,6 +196,7 @@ CALL(obj_info, info_call(s->fd))
 CALL(obj_status, status_call(s->fd))
 CALL(obj_fdinfo, basic_call(s->fd, 0))
 CALL(obj_wake, basic_call(s->fd, KSYNC_IOC_OBJ_WAKE))
+CALL(obj_thread, basic_call(s->fd, KSYNC_IOC_OBJ_THREAD))
 CALL(lock, mutex_lock(s->fd, NEVER))
 CALL(lock_late, mutex_lock(s->fd, LONG_AGO))
 CALL(trylock, mutex_trylock(s->fd))
@@ -334,6 +335,7 @@ FAILING(thread, thread_line, .at_least = 3);
 FAILING(info, obj_info);
 FAILING(status, obj_status);
 FAILING(wake, obj_wake, .prepare = take_mutex);
+FAILING(thread_by_object, obj_thread, .at_least = 3);
 FAILING(fdinfo, obj_fdinfo, .prepare = open_fdinfo, .at_least = 1);
 
 FAILING(mutex_lock, lock, .undo = unlock, .at_least = 1);

@@ -84,6 +84,7 @@ static const struct shape {
 	{ KSYNC_IOC_OBJ_INFO,		">>>>>>>>>>N" },
 	{ KSYNC_IOC_OBJ_STATUS,		"i>>>>>>>>>>>>>>>>>>>" },
 	{ KSYNC_IOC_OBJ_WAKE,		"i0" },
+	{ KSYNC_IOC_OBJ_THREAD,		">>" },
 	{ KSYNC_IOC_MUTEX_LOCK,		"iLTk" },
 	{ KSYNC_IOC_MUTEX_TRYLOCK,	"i0" },
 	{ KSYNC_IOC_MUTEX_UNLOCK,	"i0" },

@@ -183,6 +183,45 @@ TEST_F(map, each_thread_has_a_line)
 	}
 }
 
+static const struct ksync_line empty;
+
+/* Engaged in nothing at its end, but the rest of the line says something. */
+static int write_beside(struct call *c)
+{
+	struct self self = self_get();
+	int i;
+
+	if (!self.line || memcmp(self.line, &empty, sizeof(empty)))
+		return -EEXIST;
+	memset(self.line, 0x5a, sizeof(*self.line));
+	for (i = 0; i < KSYNC_LINE_ENTRIES; i++)
+		self.line->entry[i].object = 0;
+	return self.id;
+}
+
+/*
+ * Also that of a thread that ended without a hold, whose id the next one gets:
+ * several at a time, which never share one.
+ */
+TEST_F(map, a_line_without_holds_begins_empty)
+{
+	struct peer t[3];
+	int ids[3], round, i;
+
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 3; i++) {
+			ASSERT_EQ(0, peer_thread(&t[i]));
+			ids[i] = ask_fn(&t[i], write_beside);
+			EXPECT_LT(0, ids[i]);
+		}
+		EXPECT_NE(ids[0], ids[1]);
+		EXPECT_NE(ids[0], ids[2]);
+		EXPECT_NE(ids[1], ids[2]);
+		for (i = 0; i < 3; i++)
+			peer_end(&t[i]);
+	}
+}
+
 static int lock_by_hand(struct call *c)
 {
 	self_ = self_get();
@@ -343,6 +382,37 @@ TEST_F(map, owner_that_does_not_exist)
 	EXPECT_EQ(-EOWNERDEAD, me(at(1, mutex_lock(self->fd, soon()))));
 	EXPECT_EQ(0, me(at(1, mutex_consistent(self->fd))));
 	EXPECT_EQ(0, me(at(1, mutex_unlock(self->fd))));
+}
+
+static int name_oneself(struct call *c)
+{
+	self_ = self_get();
+	return take(&cells[1].lock, self_.id) ? 0 : -EBUSY;
+}
+
+static int lock_shortly(int fd)
+{
+	return me(at(1, mutex_lock(fd, now_ns() + NS_PER_MS)));
+}
+
+/*
+ * Nor one that has ended, and held nothing as far as its line says. It can be
+ * joined a little earlier.
+ */
+TEST_F(map, owner_that_has_ended)
+{
+	struct peer t;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, peer_thread(&t));
+		ASSERT_EQ(0, ask_fn(&t, name_oneself));
+		EXPECT_EQ(-EBUSY, me(at(1, mutex_trylock(self->fd))));
+		peer_end(&t);
+		ASSERT_TRUE(UNTIL(lock_shortly(self->fd) == -EOWNERDEAD));
+		EXPECT_EQ(0, me(at(1, mutex_consistent(self->fd))));
+		EXPECT_EQ(0, me(at(1, mutex_unlock(self->fd))));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -386,7 +386,8 @@ struct ksync_waitgroup_bind_args {
 };
 
 /**
- * struct ksync_thread_args - KSYNC_IOC_DEV_THREAD: a line for the caller
+ * struct ksync_thread_args - KSYNC_IOC_DEV_THREAD, KSYNC_IOC_OBJ_THREAD: a line
+ *                            for the caller, the same by any descriptor
  * @id: out: the calling thread's id
  * @offset: out: where its line is in the process's lines, in bytes
  *
@@ -433,6 +434,8 @@ struct ksync_slot_args {
 #define KSYNC_IOC_OBJ_CLAIM	_IOW(KSYNC_IOC_MAGIC, 0x13, struct ksync_claim_args)
 /* Something was freed in user space: whoever waits may go on. */
 #define KSYNC_IOC_OBJ_WAKE	_IOW(KSYNC_IOC_MAGIC, 0x14, struct ksync_index_args)
+
+#define KSYNC_IOC_OBJ_THREAD	_IOR(KSYNC_IOC_MAGIC, 0x15, struct ksync_thread_args)
 
 #define KSYNC_IOC_MUTEX_LOCK	_IOW(KSYNC_IOC_MAGIC, 0x20, struct ksync_lock_args)
 #define KSYNC_IOC_MUTEX_TRYLOCK	_IOW(KSYNC_IOC_MAGIC, 0x21, struct ksync_index_args)
