@@ -77,13 +77,18 @@ int kfx_line_claim(struct kfx_object *obj, enum kfx_line_kind kind,
 /* Nothing in it means anything any more. */
 void kfx_line_free(struct kfx_line *line)
 {
-	uint32_t n, words = sizeof(*line) / sizeof(uint32_t);
-	uint32_t wait = offsetof(struct kfx_line, wait) / sizeof(uint32_t);
+	typedef uint64_t __attribute__((__may_alias__)) word_t;
+	word_t *word = (word_t *)line;
+	const uint32_t words = sizeof(*line) / sizeof(*word);
+	const uint32_t wait = offsetof(struct kfx_line, wait) / sizeof(*word);
+	uint32_t n;
 
-	/* Waits go on being numbered, and last the owner. */
+	kfx_store(&line->parent, 0);
+	/* Waits go on being numbered, and last the owner, which is in the first. */
+#pragma GCC unroll 32
 	for (n = 1; n < words; n++)
-		if (n != wait && n != wait + 1)
-			kfx_store((uint32_t *)line + n, 0);
+		if (n != wait)
+			kfx_store(&word[n], 0);
 	kfx_wait_set(line, KFX_IDLE);
 	kfx_store_release(&line->owner, 0);
 }
@@ -229,35 +234,63 @@ int kfx_thread_find(struct kfx_object *obj, struct kfx_thread **out)
 	return ret;
 }
 
-/* The thread ends: what it still holds is as if it had died. */
+/* Or may hold. The lines are the caller's. */
+static bool holds_something(const struct kfx_thread *t)
+{
+	struct ksync_hold *hold;
+	uint32_t n;
+
+	for (n = kfx_line_holds(t->line); n-- > 0; ) {
+		hold = kfx_line_hold(t->line, n);
+		if (kfx_load(&hold->key) & ~KFX_KEY_INDEX ||
+		    kfx_load(&hold->count))
+			return true;
+	}
+	return t->nr_more;
+}
+
+/* It is no user of the object any more. kfx_lock held. */
+static void leave(struct kfx_thread *t)
+{
+	unlink_thread(t);
+	free_lines(t);
+}
+
+/* What it still holds is as if it had died. The caller has the object. */
+static void leave_holding(struct kfx_thread *t)
+{
+	struct kfx_object *obj = t->obj;
+	uint32_t i;
+
+	for (i = t->nr_more; i-- > 0; )
+		kfx_bury_holds(obj, kfx_line(obj, t->more[i]), t->id);
+	kfx_bury_holds(obj, t->line, t->id);
+
+	pthread_mutex_lock(&kfx_lock);
+	leave(t);
+	pthread_mutex_unlock(&kfx_lock);
+	kfx_object_put(obj);
+}
+
+/* The thread ends. */
 static void thread_exit(void *unused)
 {
-	struct kfx_object *obj;
 	struct kfx_thread *t;
-	uint32_t i;
+	bool holding;
 
 	memset(ksync_fast_self, 0, sizeof(ksync_fast_self));
 	while ((t = kfx_self.list)) {
 		pthread_mutex_lock(&kfx_lock);
-		obj = t->obj;
-		if (obj)
-			obj->refs++;
 		kfx_self.list = t->next;
+		holding = t->obj && holds_something(t);
+		if (holding)
+			t->obj->refs++;
+		else if (t->obj)
+			leave(t);
 		pthread_mutex_unlock(&kfx_lock);
-		if (!obj) {
-			free_thread(t);
-			continue;
-		}
-		for (i = t->nr_more; i-- > 0; )
-			kfx_bury_holds(obj, kfx_line(obj, t->more[i]), t->id);
-		kfx_bury_holds(obj, t->line, t->id);
-
-		pthread_mutex_lock(&kfx_lock);
-		unlink_thread(t);
-		free_lines(t);
-		pthread_mutex_unlock(&kfx_lock);
+		if (holding)
+			leave_holding(t);
 		free_thread(t);
-		kfx_object_put(obj);
 	}
 	memset(&kfx_self, 0, sizeof(kfx_self));
 }
