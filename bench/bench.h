@@ -183,6 +183,7 @@ struct cell {
 	unsigned int ms;
 	bool one_cpu;		/* all workers on the same */
 	bool memory;		/* needs a machine where nobody else allocates */
+	bool counts;		/* instructions, on a machine where that can be */
 	bool (*fits)(const struct cell *c, const struct peer *p);
 	int (*run)(const struct cell *c, struct shared *sh, struct set *s);
 };

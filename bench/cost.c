@@ -97,7 +97,8 @@ static enum outcome count_thread(const struct peer *p, bool end,
 				 double *instructions, struct run *r)
 {
 	struct cell c = {
-		.work = "exit", .procs = 1, .permits = 1, .run = run_thread,
+		.work = "exit", .procs = 1, .permits = 1, .counts = true,
+		.run = run_thread,
 	};
 	enum outcome outcome = run_cell(&c, &futex_peers[0], r);
 	double floor = thread_part(r, end);
