@@ -81,34 +81,59 @@ static bool event_take(struct ksync_event_cell *cell, bool reset, uint64_t *old)
 	return false;
 }
 
-int kfx_event_wait(struct ksync_object *base, uint32_t index, uint64_t deadline)
+/*
+ * @began: changes before. Who was woken looks before it gives up: nobody else
+ * was woken for an auto-reset event.
+ */
+static int event_sleep(struct ksync_event_cell *cell, bool reset, uint32_t began,
+		       const struct kfx_limit *limit)
 {
-	bool reset = base->flags & KSYNC_AUTO_RESET;
-	int ret;
-	struct ksync_event_cell *cell = event_begin(base, index, &ret);
 	uint64_t now, old, until;
-	uint32_t began;
+	int ret;
 
-	if (ret)
-		return ret;
-	if (event_take(cell, reset, &old))
-		return 0;
-	began = old / KSYNC_EVENT_CHANGE;
 	for (;;) {
-		now = kfx_now();
-		if (now >= deadline)
-			return -ETIMEDOUT;
 		/* Before the last look. Pairs with the exchange in set. */
 		kfx_set(&cell->state, KSYNC_EVENT_WAITERS);
 		if (event_take(cell, reset, &old) ||
 		    (!reset && old / KSYNC_EVENT_CHANGE != began))
-			break;
+			return 0;
+		now = kfx_now();
+		ret = kfx_limit_over(limit, now);
+		if (ret)
+			return ret;
 		until = now + KFX_EVENT_LOOK_NS;
-		kfx_sleep(changes_of(cell), old / KSYNC_EVENT_CHANGE,
-			  deadline < until ? deadline : until);
+		if (until > limit->deadline)
+			until = limit->deadline;
+		kfx_limit_sleep(limit, changes_of(cell),
+				old / KSYNC_EVENT_CHANGE, until);
 	}
-	kfx_count(&cell->waits);
-	return 0;
+}
+
+int kfx_event_wait_limit(struct ksync_object *base, uint32_t index,
+			 struct kfx_limit *limit)
+{
+	bool reset = base->flags & KSYNC_AUTO_RESET;
+	int ret;
+	struct ksync_event_cell *cell = event_begin(base, index, &ret);
+	uint64_t old;
+
+	if (ret || event_take(cell, reset, &old))
+		return ret;
+	kfx_limit_begin(limit);
+	ret = kfx_limit_over(limit, kfx_now());
+	if (!ret)
+		ret = event_sleep(cell, reset, old / KSYNC_EVENT_CHANGE, limit);
+	if (!ret)
+		kfx_count(&cell->waits);
+	kfx_limit_end(limit);
+	return ret;
+}
+
+int kfx_event_wait(struct ksync_object *base, uint32_t index, uint64_t deadline)
+{
+	struct kfx_limit limit = { .deadline = deadline };
+
+	return kfx_event_wait_limit(base, index, &limit);
 }
 
 /* Nobody queues, and nobody has anything. */

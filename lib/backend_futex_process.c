@@ -256,8 +256,13 @@ int kfx_object_join(struct kfx_object *obj)
 /* What a child has of an object is the mapping and the handles. */
 static void renew(struct kfx_object *obj)
 {
+	struct kfx_handle *h;
 	int old = obj->live;
 
+	/* Threads that kept it otherwise are not here. */
+	obj->refs = 0;
+	for (h = obj->handles; h; h = h->next)
+		obj->refs++;
 	kfx_threads_forget(obj);
 	free(obj->process_map);
 	obj->process_map = NULL;

@@ -51,6 +51,8 @@ extern bool kfx_barriers;
 
 /* backend_futex_sys.c: none of these changes errno */
 void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until);
+bool kfx_sleep_on_two(uint32_t *const futex[2], const uint32_t value[2],
+		      uint64_t until);
 void kfx_wake(uint32_t *futex, int nr);
 uint64_t kfx_now(void);
 uint64_t kfx_now_coarse(void);

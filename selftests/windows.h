@@ -354,6 +354,103 @@ static const struct window_type an_unbound_wg = {
 
 static const struct window_role waiter = { job_wg_wait, no_repair, no_repair };
 
+/* Waits that are cancelled: by a token of one's own, which is set already. */
+static struct ksync_event *own_token;
+
+static long set_own_token(void)
+{
+	const struct ksync_options o = { .value = 1 };
+
+	return ksync_event_create(&own_token, &o);
+}
+
+static long mutex_cycle_and_token(void *h, uint64_t unused)
+{
+	return mutex_cycle(h, 0) ?: set_own_token();
+}
+
+static long sem_cycle_and_token(void *h, uint64_t unused)
+{
+	return sem_cycle(h, 0) ?: set_own_token();
+}
+
+static long lock_canceled(void *h, uint64_t unused)
+{
+	struct ksync_wait w = { .cancel = own_token };
+
+	return ksync_mutex_lock_until(h, &w);
+}
+
+static long take_all_canceled(void *h, uint64_t unused)
+{
+	struct ksync_wait w = { .cancel = own_token };
+
+	return ksync_sem_acquire_until(h, PERMITS, &w);
+}
+
+/* Events. The mate waits for what never comes, until it is cancelled. */
+static int window_create_event(void **h, uint32_t flags, uint32_t nr)
+{
+	struct ksync_options o = { .nr = nr };
+
+	return event_ops.create(h, &o);
+}
+
+static long seize_event(void *h)
+{
+	return lock_outcome(ksync_event_wait_until(h, PATIENTLY));
+}
+
+static long reset_event(void *h, long outcome)
+{
+	return ksync_event_reset(h);
+}
+
+static long set_event(void *h, uint64_t unused)
+{
+	return ksync_event_set(h);
+}
+
+static long be_canceled(void *h, uint64_t unused)
+{
+	struct ksync_wait w = { .cancel = h };
+	struct ksync_event *never;
+	long err = ksync_event_create(&never, NULL);
+
+	if (err)
+		return err;
+	err = ksync_event_wait_until(never, &w);
+	ksync_event_close(never);
+	return err == -ECANCELED ? 0 : err ?: -EBADMSG;
+}
+
+/* In a queue, with another thing to sleep on. */
+static long be_canceled_in_queue(void *h, uint64_t unused)
+{
+	struct ksync_wait w = { .cancel = h };
+	struct ksync_waitgroup *wg;
+	long err = ksync_waitgroup_create(&wg, NULL);
+
+	if (err)
+		return err;
+	err = ksync_waitgroup_add(wg, 1) ?: ksync_waitgroup_wait_until(wg, &w);
+	ksync_waitgroup_close(wg);
+	return err == -ECANCELED ? 0 : err ?: -EBADMSG;
+}
+
+static const struct window_type an_event = {
+	.create = window_create_event, .ops = &event_ops,
+	.seize = seize_event, .give = reset_event,
+};
+
+static const struct window_role canceled = {
+	be_canceled, no_repair, no_repair
+};
+
+static const struct window_role canceled_in_queue = {
+	be_canceled_in_queue, no_repair, no_repair
+};
+
 /* Names: of a mutex, the handle is the caller's own. */
 static struct ksync_mutex *opened;
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * The futex backend: waits that an event can cancel.
+ *
+ * Such a waiter sleeps on two futexes, its own and the event's count of changes,
+ * which stands in another file. That is all: the event knows no more of it than
+ * WAITERS in its word, and what ends the wait is as for a deadline.
+ *
+ *	waiter				set
+ *	WAITERS in the event's word	SET and another change there
+ *	SET there? changes?		WAITERS there before?
+ *	sleep unless it has changed	  wake all
+ *
+ * Both change one word, so one of them comes first. Only a set takes WAITERS
+ * away, and that ends the wait, so the flag need not be set again. Who is killed
+ * between the set and the wake-up has left another count of changes, which
+ * waiters find whenever they look after what they sleep on.
+ */
+#include "backend_futex.h"
+
+/* Where nobody can sleep on two futexes: how often to look at the event. */
+#define KFX_CANCEL_LOOK_NS 10000000ULL
+
+int kfx_limit_init(struct kfx_limit *limit, const struct ksync_limit *from)
+{
+	*limit = (struct kfx_limit){ .deadline = from->deadline };
+	if (!from->cancel)
+		return 0;
+	limit->obj = kfx_obj(from->cancel);
+	limit->event = &limit->obj->cells[from->cancel_index].event;
+	kfx_process_check_fork();
+	return kfx_object_join(limit->obj);
+}
+
+/*
+ * From here on whoever sets the event ends the wait, and the event stays where it
+ * is, even if its handles are closed.
+ */
+void kfx_limit_begin(struct kfx_limit *limit)
+{
+	uint64_t old;
+
+	if (limit->begun || !limit->event)
+		return;
+	limit->begun = true;
+	pthread_mutex_lock(&kfx_lock);
+	limit->obj->refs++;
+	pthread_mutex_unlock(&kfx_lock);
+	/* Pairs with the exchange in set. */
+	old = kfx_set(&limit->event->state, KSYNC_EVENT_WAITERS);
+	limit->changes = old / KSYNC_EVENT_CHANGE;
+	if (old & KSYNC_EVENT_SET)
+		limit->changes--;
+}
+
+void kfx_limit_end(struct kfx_limit *limit)
+{
+	if (limit->begun)
+		kfx_object_put(limit->obj);
+	limit->begun = false;
+}
+
+/* As kfx_sleep(), and until the event was set. */
+void kfx_limit_sleep(const struct kfx_limit *limit, uint32_t *futex,
+		     uint32_t value, uint64_t until)
+{
+	uint32_t *futexes[2] = { futex };
+	uint32_t values[2] = { value, limit->changes };
+	uint64_t look;
+
+	if (!limit->event) {
+		kfx_sleep(futex, value, until);
+		return;
+	}
+	futexes[1] = &limit->event->changes;
+	if (kfx_sleep_on_two(futexes, values, until))
+		return;
+	do {
+		look = kfx_now() + KFX_CANCEL_LOOK_NS;
+		kfx_sleep(futex, value, look < until ? look : until);
+	} while (kfx_load(futex) == value && !kfx_limit_was_set(limit) &&
+		 kfx_now() < until);
+}
+
+int kfx_wait_cancelable(struct ksync_ask *ask, const struct ksync_limit *limit)
+{
+	struct kfx_limit until;
+	int ret = kfx_limit_init(&until, limit);
+
+	if (ret)
+		return ret;
+	switch (ask->take) {
+	case KSYNC_TAKE_MUTEX:
+		return kfx_mutex_lock_limit(ask->obj, ask->index, &until);
+	case KSYNC_TAKE_READ:
+		return kfx_rwlock_rdlock_limit(ask->obj, ask->index, &until);
+	case KSYNC_TAKE_WRITE:
+		return kfx_rwlock_wrlock_limit(ask->obj, ask->index, &until);
+	case KSYNC_TAKE_ROUND:
+		return kfx_waitgroup_wait_limit(ask->obj, ask->index, &until,
+						&ask->lost);
+	case KSYNC_TAKE_PERMITS:
+		return kfx_sem_acquire_limit(ask->obj, ask->index, ask->count,
+					     &until);
+	case KSYNC_TAKE_EVENT:
+		return kfx_event_wait_limit(ask->obj, ask->index, &until);
+	}
+	return -EINVAL;
+}
