@@ -216,6 +216,7 @@ const struct ksync_ops ksync_futex_ops = {
 	.event_reset = kfx_event_reset,
 	.event_wait = kfx_event_wait,
 	.wait_cancelable = kfx_wait_cancelable,
+	.event_set_parent = kfx_event_set_parent,
 	.cond_wait = kfx_cond_wait,
 	.cond_signal = kfx_cond_signal,
 	.cond_broadcast = kfx_cond_broadcast,

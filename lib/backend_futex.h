@@ -5,7 +5,7 @@
  *
  *	backend_futex.c		the table; create, import, close
  *	  _mutex _rwlock _rwlock_ops _waitgroup _sem	the primitives
- *	  _cond _barrier _once				likewise
+ *	  _cond _barrier _once _event _event_tree	likewise
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
  *	  _thread		threads and their lines
@@ -395,11 +395,19 @@ void kfx_q_drop_dead(struct kfx_q *q);
 void kfx_look(struct kfx_q *q, struct kfx_thread *t);
 uint64_t kfx_pace(uint32_t waiters);
 
+/* backend_futex_event_tree.c */
+bool kfx_event_raise(struct kfx_object *obj, struct ksync_event_cell *cell,
+		     uint64_t old);
+uint64_t kfx_event_word(struct kfx_object *obj, uint32_t index);
+uint64_t kfx_event_peek(struct kfx_object *obj, uint32_t index);
+void kfx_event_watch(struct kfx_object *obj, uint32_t index,
+		     struct kfx_futexes *f);
+
 /*
  * What ends a wait that is not over.
  *
  * deadline	CLOCK_MONOTONIC in ns
- * event	that cancels, of the object obj; NULL: nothing does
+ * event	that cancels, number index of the object obj; NULL: nothing does
  * begun	the wait has, or is about to
  * changes	of the event when it did; one less if it was set then
  */
@@ -407,6 +415,7 @@ struct kfx_limit {
 	uint64_t deadline;
 	struct kfx_object *obj;
 	struct ksync_event_cell *event;
+	uint32_t index;
 	bool begun;
 	uint32_t changes;
 };
@@ -415,21 +424,22 @@ struct kfx_limit {
 int kfx_limit_init(struct kfx_limit *limit, const struct ksync_limit *from);
 void kfx_limit_begin(struct kfx_limit *limit);
 void kfx_limit_end(struct kfx_limit *limit);
-void kfx_limit_sleep(const struct kfx_limit *limit, uint32_t *futex,
-		     uint32_t value, uint64_t until);
+void kfx_limit_sleep(const struct kfx_limit *limit, struct kfx_futexes *f,
+		     uint64_t until);
 
 /* Is the event set, before the wait begins? */
 static inline bool kfx_limit_is_set(const struct kfx_limit *limit)
 {
 	return limit->event &&
-	       (kfx_load(&limit->event->state) & KSYNC_EVENT_SET);
+	       (kfx_event_word(limit->obj, limit->index) & KSYNC_EVENT_SET);
 }
 
-/* Was it, since? Acquire: what whoever set it did before. */
+/* Was it, since? */
 static inline bool kfx_limit_was_set(const struct kfx_limit *limit)
 {
 	return limit->event &&
-	       kfx_load_acquire(&limit->event->changes) != limit->changes;
+	       kfx_event_word(limit->obj, limit->index) / KSYNC_EVENT_CHANGE !=
+	       limit->changes;
 }
 
 /* 0, or why the wait is to end. */

@@ -153,6 +153,7 @@ static int sleep_round(struct kfx_q *q, struct kfx_line *line,
 {
 	uint64_t now, until, step = 1000000, deadline = limit->deadline;
 	uint32_t *half = &q->cell->barrier.round, value;
+	struct kfx_futexes f;
 	int ret;
 
 	for (;;) {
@@ -165,7 +166,9 @@ static int sleep_round(struct kfx_q *q, struct kfx_line *line,
 		if (ret)
 			return ret;
 		until = deadline - now > step ? now + step : deadline;
-		kfx_limit_sleep(limit, half, value, until);
+		f.nr = 0;
+		kfx_futexes_add(&f, half, value);
+		kfx_limit_sleep(limit, &f, until);
 		if (until == deadline || kfx_now() < until)
 			continue;
 		kfx_sweep(q->obj);

@@ -2,23 +2,24 @@
 /*
  * The futex backend: waits that an event can cancel.
  *
- * Such a waiter sleeps on two futexes, its own and the event's count of changes,
- * which stands in another file. That is all: the event knows no more of it than
- * WAITERS in its word, and what ends the wait is as for a deadline.
+ * Such a waiter sleeps on what it sleeps on anyway and on the event's count of
+ * changes, which stands in another file. That is all: the event knows no more of
+ * it than WAITERS in its word, and what ends the wait is as for a deadline.
  *
  *	waiter				set
- *	WAITERS in the event's word	SET and another change there
+ *	note the event's changes	SET and another change in its word
+ *	WAITERS in its word
  *	SET there? changes?		WAITERS there before?
  *	sleep unless it has changed	  wake all
  *
- * Both change one word, so one of them comes first. Only a set takes WAITERS
- * away, and that ends the wait, so the flag need not be set again. Who is killed
- * between the set and the wake-up has left another count of changes, which
- * waiters find whenever they look after what they sleep on.
+ * Both change one word, so one of them comes first. Once the changes are noted,
+ * another number means that the event was set, whatever it is by now. Who is
+ * killed between the set and the wake-up has left another number, which waiters
+ * find whenever they look after what they sleep on.
  */
 #include "backend_futex.h"
 
-/* Where nobody can sleep on two futexes: how often to look at the event. */
+/* Where nobody can sleep on several futexes: how often to look at the event. */
 #define KFX_CANCEL_LOOK_NS 10000000ULL
 
 int kfx_limit_init(struct kfx_limit *limit, const struct ksync_limit *from)
@@ -27,7 +28,8 @@ int kfx_limit_init(struct kfx_limit *limit, const struct ksync_limit *from)
 	if (!from->cancel)
 		return 0;
 	limit->obj = kfx_obj(from->cancel);
-	limit->event = &limit->obj->cells[from->cancel_index].event;
+	limit->index = from->cancel_index;
+	limit->event = &limit->obj->cells[limit->index].event;
 	kfx_process_check_fork();
 	return kfx_object_join(limit->obj);
 }
@@ -38,7 +40,7 @@ int kfx_limit_init(struct kfx_limit *limit, const struct ksync_limit *from)
  */
 void kfx_limit_begin(struct kfx_limit *limit)
 {
-	uint64_t old;
+	uint64_t word;
 
 	if (limit->begun || !limit->event)
 		return;
@@ -46,10 +48,9 @@ void kfx_limit_begin(struct kfx_limit *limit)
 	pthread_mutex_lock(&kfx_lock);
 	limit->obj->refs++;
 	pthread_mutex_unlock(&kfx_lock);
-	/* Pairs with the exchange in set. */
-	old = kfx_set(&limit->event->state, KSYNC_EVENT_WAITERS);
-	limit->changes = old / KSYNC_EVENT_CHANGE;
-	if (old & KSYNC_EVENT_SET)
+	word = kfx_event_word(limit->obj, limit->index);
+	limit->changes = word / KSYNC_EVENT_CHANGE;
+	if (word & KSYNC_EVENT_SET)
 		limit->changes--;
 }
 
@@ -60,26 +61,27 @@ void kfx_limit_end(struct kfx_limit *limit)
 	limit->begun = false;
 }
 
-/* As kfx_sleep(), and until the event was set. */
-void kfx_limit_sleep(const struct kfx_limit *limit, uint32_t *futex,
-		     uint32_t value, uint64_t until)
+/* Sleeps on all of @f, and until the event is set. */
+void kfx_limit_sleep(const struct kfx_limit *limit, struct kfx_futexes *f,
+		     uint64_t until)
 {
-	uint32_t *futexes[2] = { futex };
-	uint32_t values[2] = { value, limit->changes };
 	uint64_t look;
 
-	if (!limit->event) {
-		kfx_sleep(futex, value, until);
+	if (limit->event) {
+		kfx_event_watch(limit->obj, limit->index, f);
+		if (kfx_limit_was_set(limit))
+			return;
+	}
+	if (f->nr == 1) {
+		kfx_sleep(f->futex[0], f->value[0], until);
 		return;
 	}
-	futexes[1] = &limit->event->changes;
-	if (kfx_sleep_on_two(futexes, values, until))
+	if (kfx_sleep_on(f, until))
 		return;
 	do {
 		look = kfx_now() + KFX_CANCEL_LOOK_NS;
-		kfx_sleep(futex, value, look < until ? look : until);
-	} while (kfx_load(futex) == value && !kfx_limit_was_set(limit) &&
-		 kfx_now() < until);
+		kfx_sleep(f->futex[0], f->value[0], look < until ? look : until);
+	} while (!kfx_futexes_changed(f) && kfx_now() < until);
 }
 
 int kfx_wait_cancelable(struct ksync_ask *ask, const struct ksync_limit *limit)

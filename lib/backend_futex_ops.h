@@ -37,6 +37,8 @@ int kfx_event_set(struct ksync_object *base, uint32_t index);
 int kfx_event_reset(struct ksync_object *base, uint32_t index);
 int kfx_event_wait(struct ksync_object *base, uint32_t index,
 		   uint64_t deadline);
+int kfx_event_set_parent(struct ksync_object *base, uint32_t index,
+			 struct ksync_object *parent, uint32_t parent_index);
 int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 		  struct ksync_object *mutex, uint32_t mutex_index,
 		  const struct ksync_limit *limit);

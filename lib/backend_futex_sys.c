@@ -62,23 +62,23 @@ void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until)
 	errno = saved;
 }
 
-/* The same with two. False where the kernel cannot, or must not, do that. */
-bool kfx_sleep_on_two(uint32_t *const futex[2], const uint32_t value[2],
-		      uint64_t until)
+/* The same with all of them. False where the kernel cannot, or must not. */
+bool kfx_sleep_on(const struct kfx_futexes *f, uint64_t until)
 {
 	struct futex_many_time ts = { until / NSEC_PER_SEC,
 				      until % NSEC_PER_SEC };
-	struct futex_of_many v[2];
-	int i, saved = errno;
+	struct futex_of_many v[KFX_FUTEXES];
+	int saved = errno;
+	unsigned int i;
 	bool done;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < f->nr; i++)
 		v[i] = (struct futex_of_many){
-			.value = value[i],
-			.address = (uintptr_t)futex[i],
+			.value = f->value[i],
+			.address = (uintptr_t)f->futex[i],
 			.flags = FUTEX_OF_32_BITS,
 		};
-	done = syscall(SYS_futex_waitv, v, 2, 0, &ts, CLOCK_MONOTONIC) >= 0 ||
+	done = syscall(SYS_futex_waitv, v, f->nr, 0, &ts, CLOCK_MONOTONIC) >= 0 ||
 	       errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR;
 	errno = saved;
 	return done;

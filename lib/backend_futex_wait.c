@@ -112,6 +112,7 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	uint64_t now = kfx_load(&line->since), until, step = KFX_LOOK_NS;
 	uint64_t deadline = limit->deadline;
+	struct kfx_futexes f;
 	uint32_t value;
 	int ret;
 
@@ -127,7 +128,9 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 			return ret;
 		until = deadline - now > step ? now + step : deadline;
 		now = 0;
-		kfx_limit_sleep(limit, &line->futex, value, until);
+		f.nr = 0;
+		kfx_futexes_add(&f, &line->futex, value);
+		kfx_limit_sleep(limit, &f, until);
 		if (kfx_load(&line->futex) != value || until == deadline ||
 		    kfx_now() < until)
 			continue;

@@ -264,6 +264,7 @@ static int sleep_round(struct kfx_q *q, uint32_t round,
 		       const struct kfx_limit *limit)
 {
 	uint64_t now, until, step = KFX_LOOK_NS, deadline = limit->deadline;
+	struct kfx_futexes f;
 	uint64_t word;
 	int ret;
 
@@ -276,8 +277,10 @@ static int sleep_round(struct kfx_q *q, uint32_t round,
 		if (ret)
 			return ret;
 		until = deadline - now > step ? now + step : deadline;
-		kfx_limit_sleep(limit, &q->cell->waitgroup.round,
-				word / KSYNC_WG_ROUND_ONE, until);
+		f.nr = 0;
+		kfx_futexes_add(&f, &q->cell->waitgroup.round,
+				word / KSYNC_WG_ROUND_ONE);
+		kfx_limit_sleep(limit, &f, until);
 		if (until == deadline || kfx_now() < until)
 			continue;
 		kfx_sweep(q->obj);

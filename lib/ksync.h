@@ -351,7 +351,8 @@ KSYNC_API int ksync_event_wait_until(struct ksync_event *e,
  * has KSYNC_AUTO_RESET), -ELOOP (a cycle, more than 8 ancestors, or the parent's
  * object was made after that of @e), -EBUSY (@e has children already: trees grow
  * from the root), -EMLINK (more than 4096
- * children), -EOPNOTSUPP without KSYNC_G_PARENTS.
+ * children), -EOPNOTSUPP (the parent is in another object) without
+ * KSYNC_G_PARENTS.
  */
 KSYNC_API int ksync_event_set_parent(struct ksync_event *e,
 				     struct ksync_event *parent);
@@ -476,7 +477,7 @@ KSYNC_API const char *ksync_version(void);
 #define KSYNC_G_CANCEL		(1ULL << 16) /* events cancel waits */
 #define KSYNC_G_MANY		(1ULL << 17) /* wait_any, wait_all */
 #define KSYNC_G_POLL		(1ULL << 18) /* queued requests, pollable */
-#define KSYNC_G_PARENTS		(1ULL << 19) /* events have parents */
+#define KSYNC_G_PARENTS		(1ULL << 19) /* in other objects, too */
 #define KSYNC_G_DEADLOCK	(1ULL << 13) /* cycles of waits are refused */
 KSYNC_API uint64_t ksync_guarantees(void);
 

@@ -9,10 +9,6 @@
 #include "rendezvous.h"
 #include "sandbox.h"
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-
 struct scene {
 	const struct gate *ops;
 	void *g;
@@ -283,14 +279,54 @@ TEST_F(cancel, token_closed)
 	ksync_event_close(self->s.token);
 	self->s.token = NULL;
 	EXPECT_TRUE(actor_busy(&thread, no_death_ms()));
-	/* A child has neither the thread nor what it kept. */
-	actor_end(&self->second);
-	ASSERT_EQ(0, actor_begin(&self->second, ACTOR_PROCESS));
 	EXPECT_EQ(0, DO(keeper, open));
 	EXPECT_EQ(0, actor_result(&thread));
 	EXPECT_EQ(0, actor_do(&thread, variant->ops->leave, self->s.g, 0));
 	EXPECT_EQ(0, WAITERS);
 	actor_end(&thread);
+}
+
+JOB(job_close, ksync_event, (ksync_event_close(h), 0))
+
+static long lock_cancelable(void *m, uint64_t unused)
+{
+	return ksync_mutex_lock_until(m, within(0));
+}
+
+static long cancel_by(void *token, uint64_t unused)
+{
+	canceled_by = token;
+	return 0;
+}
+
+/* A child has not what a thread keeps that it has not. */
+TEST(token_of_a_child)
+{
+	const char *name = test_name("token");
+	struct ksync_event *token;
+	struct actor keeper, thread, child;
+	struct ksync_mutex *m;
+
+	REQUIRE_BACKEND();
+	REQUIRE(KSYNC_G_CANCEL);
+	ASSERT_EQ(0, ksync_mutex_create(&m, NULL));
+	ASSERT_EQ(0, actor_begin(&keeper, ACTOR_PROCESS));
+	ASSERT_EQ(0, actor_do(&keeper, job_mutex_lock, m, 0));
+	ASSERT_EQ(0, ksync_event_open(&token, name, O_CREAT, 0600, NULL));
+	ASSERT_EQ(0, actor_begin(&thread, ACTOR_THREAD));
+	ASSERT_EQ(0, actor_do(&thread, cancel_by, token, 0));
+	actor_start(&thread, lock_cancelable, m, 0);
+	ASSERT_TRUE(WAIT_FOR(mutex_status(m).waiters == 1));
+	ASSERT_EQ(0, actor_begin(&child, ACTOR_PROCESS));
+	EXPECT_EQ(0, actor_do(&child, job_close, token, 0));
+	ksync_event_close(token);
+	EXPECT_EQ(0, actor_do(&keeper, job_mutex_unlock, m, 0));
+	EXPECT_EQ(0, actor_result(&thread));
+	EXPECT_EQ(-ENOENT, ksync_event_open(&token, name, 0, 0, NULL));
+	actor_end(&child);
+	actor_end(&thread);
+	actor_end(&keeper);
+	ksync_mutex_close(m);
 }
 
 /* One signal, for a waiter that is cancelled or for the other one. */

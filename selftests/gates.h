@@ -17,16 +17,6 @@ struct gate {
 	bool for_readers;	/* who are told of a death but cannot repair */
 };
 
-/* Burns a random part of the time that letting go takes. */
-static inline void random_instant(uint64_t *random)
-{
-	uint64_t range = machine_is_slow() ? 3000000 : 60000;
-	uint64_t until = now_ns() + next_random(random) % range;
-
-	while (now_ns() < until)
-		;
-}
-
 static long ok(void *g, uint64_t unused)
 {
 	return 0;

@@ -183,7 +183,7 @@ static inline const char *guarantee_name(uint64_t bits)
 	if (bits & KSYNC_G_CANCEL)
 		return "events that cancel waits";
 	if (bits & KSYNC_G_PARENTS)
-		return "that events have parents";
+		return "that events have parents in other objects";
 	if (bits & KSYNC_G_MANY)
 		return "to wait for several at once";
 	if (bits & KSYNC_G_POLL)
@@ -270,6 +270,16 @@ static inline uint64_t next_random(uint64_t *state)
 	*state ^= *state << 25;
 	*state ^= *state >> 27;
 	return *state * 2685821657736338717ULL;
+}
+
+/* Burns a random part of the time that letting go or waking takes. */
+static inline void random_instant(uint64_t *random)
+{
+	uint64_t range = machine_is_slow() ? 3000000 : 60000;
+	uint64_t until = now_ns() + next_random(random) % range;
+
+	while (now_ns() < until)
+		;
 }
 
 /* The seed of a statistical test: KSYNC_SEED, or a new one; printed. */

@@ -11,6 +11,10 @@
 
 #include "ksync_selftest.h"
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
 /* A job: as in a sandbox that knows nothing of the system call @nr. */
 static inline long deny_syscall(void *unused, uint64_t nr)
 {
