@@ -78,7 +78,8 @@
  *
  * next		kfx_lock: in the list of all
  * dev, ino, nonce	what tells files apart
- * refs		kfx_lock: handles. Without any it stays while something is held
+ * refs		handles, and threads that keep it; the last one goes with
+ *		kfx_lock. Without any it stays while something is held
  * gate_mutex	threads exclude one another by it before they take the gate
  * live		kfx_lock: descriptor of the description that says we live; -1
  * joined	gate_mutex: we have a slot. Read by anyone

@@ -45,9 +45,8 @@ void kfx_limit_begin(struct kfx_limit *limit)
 	if (limit->begun || !limit->event)
 		return;
 	limit->begun = true;
-	pthread_mutex_lock(&kfx_lock);
-	limit->obj->refs++;
-	pthread_mutex_unlock(&kfx_lock);
+	/* Not with kfx_lock, since a queue may be locked: it has a handle. */
+	kfx_add(&limit->obj->refs, 1);
 	word = kfx_event_word(limit->obj, limit->index);
 	limit->changes = word / KSYNC_EVENT_CHANGE;
 	if (word & KSYNC_EVENT_SET)
@@ -56,9 +55,14 @@ void kfx_limit_begin(struct kfx_limit *limit)
 
 void kfx_limit_end(struct kfx_limit *limit)
 {
-	if (limit->begun)
-		kfx_object_put(limit->obj);
+	int state;
+
+	if (!limit->begun)
+		return;
 	limit->begun = false;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	kfx_object_put(limit->obj);
+	pthread_setcancelstate(state, NULL);
 }
 
 /* Sleeps on all of @f, and until the event is set. */

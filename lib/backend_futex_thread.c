@@ -241,7 +241,7 @@ static void thread_exit(void *unused)
 		pthread_mutex_lock(&kfx_lock);
 		obj = t->obj;
 		if (obj)
-			obj->refs++;
+			kfx_add(&obj->refs, 1);
 		kfx_self.list = t->next;
 		pthread_mutex_unlock(&kfx_lock);
 		if (!obj) {

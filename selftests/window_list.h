@@ -281,6 +281,12 @@ WINDOW(event_reset_below) { {
 	CALLS(NULL, reset_child, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
+WINDOW(event_wait_below) { {
+	.type = &a_child, MATES(canceled, event_waiter),
+	.keep = tie_and_set_parent, .let_go = no_repair,
+	.needs = KSYNC_G_CANCEL, CALLS(NULL, wait_for_event, NULL),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
 
 WINDOW(open_new) { {
 	.type = &a_name, MATES(user, user),
