@@ -144,23 +144,21 @@ struct ksync_ops {
 	int (*event_wait)(struct ksync_object *obj, uint32_t index,
 			  uint64_t deadline);
 
+	/* What the op of its own would do, and -ECANCELED. */
+	int (*wait_cancelable)(struct ksync_ask *ask,
+			       const struct ksync_limit *limit);
+
 	/* From here on NULL where the backend cannot do it. */
 	int (*event_set_parent)(struct ksync_object *obj, uint32_t index,
 				struct ksync_object *parent,
 				uint32_t parent_index);
-	/* What the op of its own would do, and -ECANCELED. */
-	int (*wait_cancelable)(struct ksync_ask *ask,
-			       const struct ksync_limit *limit);
 	/* *index is set in any case; so are all results and what is lost. */
 	int (*wait_many)(struct ksync_ask *asks, uint32_t nr, bool all,
 			 const struct ksync_limit *limit, uint32_t *index);
 	int (*request_queue)(const struct ksync_ask *ask, uint64_t keep);
 	int (*request_claim)(const struct ksync_ask *ask, bool withdraw);
 
-	/*
-	 * These three give -EOPNOTSUPP for a limit that cancels where there is
-	 * no wait_cancelable. @mutex is of the same backend.
-	 */
+	/* These are there again. @mutex is of the same backend. */
 	int (*cond_wait)(struct ksync_object *obj, uint32_t index,
 			 struct ksync_object *mutex, uint32_t mutex_index,
 			 const struct ksync_limit *limit);

@@ -5,12 +5,13 @@
  *
  *	backend_futex.c		the table; create, import, close
  *	  _mutex _rwlock _rwlock_ops _waitgroup _sem	the primitives
- *	  _cond _barrier _once				likewise
+ *	  _cond _barrier _once _event _event_tree	likewise
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
  *	  _thread		threads and their lines
  *	  _queue		queue lock, queue, redo
  *	  _wait			sleeping until granted
+ *	  _cancel		what ends a wait before; waits that events cancel
  *	  _dead			who is alive, and what becomes of the dead
  *	  _gate			the gate; claiming and leaving slots
  *	  _process		objects of this process; fork
@@ -41,6 +42,7 @@
 
 #include "backend.h"
 #include "backend_futex_layout.h"
+#include "backend_futex_ops.h"
 #include "backend_futex_sys.h"
 
 /*
@@ -76,7 +78,8 @@
  *
  * next		kfx_lock: in the list of all
  * dev, ino, nonce	what tells files apart
- * refs		kfx_lock: handles. Without any it stays while something is held
+ * refs		handles, and threads that keep it; the last one goes with
+ *		kfx_lock. Without any it stays while something is held
  * gate_mutex	threads exclude one another by it before they take the gate
  * live		kfx_lock: descriptor of the description that says we live; -1
  * joined	gate_mutex: we have a slot. Read by anyone
@@ -210,12 +213,6 @@ struct kfx_type {
 extern const struct kfx_type kfx_mutex_type, kfx_rwlock_type,
 	kfx_waitgroup_type, kfx_sem_type, kfx_event_type, kfx_cond_type,
 	kfx_barrier_type, kfx_once_type;
-
-/* backend_futex_event.c */
-int kfx_event_set(struct ksync_object *base, uint32_t index);
-int kfx_event_reset(struct ksync_object *base, uint32_t index);
-int kfx_event_wait(struct ksync_object *base, uint32_t index,
-		   uint64_t deadline);
 
 /* backend_futex_process.c */
 extern pthread_mutex_t kfx_lock;
@@ -390,13 +387,69 @@ static inline void kfx_wait_set(struct kfx_line *line, enum kfx_wait_state to)
 
 /* backend_futex_wait.c */
 void kfx_wait_begin(struct kfx_q *q, enum kfx_want want, uint32_t n,
-		    void *hold);
-int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q));
+		    void *hold, struct kfx_limit *limit);
+int kfx_wait(struct kfx_q *q, struct kfx_limit *limit,
+	     bool (*poll)(struct kfx_q *q));
 void kfx_q_admit(struct kfx_q *q, uint32_t id, enum kfx_wait_state state);
 void kfx_q_leave(struct kfx_q *q);
 void kfx_q_drop_dead(struct kfx_q *q);
 void kfx_look(struct kfx_q *q, struct kfx_thread *t);
 uint64_t kfx_pace(uint32_t waiters);
+
+/* backend_futex_event_tree.c */
+bool kfx_event_raise(struct kfx_object *obj, struct ksync_event_cell *cell,
+		     uint64_t old);
+uint64_t kfx_event_word(struct kfx_object *obj, uint32_t index);
+uint64_t kfx_event_peek(struct kfx_object *obj, uint32_t index);
+void kfx_event_watch(struct kfx_object *obj, uint32_t index,
+		     struct kfx_futexes *f);
+
+/*
+ * What ends a wait that is not over.
+ *
+ * deadline	CLOCK_MONOTONIC in ns
+ * event	that cancels, number index of the object obj; NULL: nothing does
+ * begun	the wait has, or is about to
+ * changes	of the event when it did; one less if it was set then
+ */
+struct kfx_limit {
+	uint64_t deadline;
+	struct kfx_object *obj;
+	struct ksync_event_cell *event;
+	uint32_t index;
+	bool begun;
+	uint32_t changes;
+};
+
+/* backend_futex_cancel.c */
+int kfx_limit_init(struct kfx_limit *limit, const struct ksync_limit *from);
+void kfx_limit_begin(struct kfx_limit *limit);
+void kfx_limit_end(struct kfx_limit *limit);
+void kfx_limit_sleep(const struct kfx_limit *limit, struct kfx_futexes *f,
+		     uint64_t until);
+
+/* Is the event set, before the wait begins? */
+static inline bool kfx_limit_is_set(const struct kfx_limit *limit)
+{
+	return limit->event &&
+	       (kfx_event_word(limit->obj, limit->index) & KSYNC_EVENT_SET);
+}
+
+/* Was it, since? */
+static inline bool kfx_limit_was_set(const struct kfx_limit *limit)
+{
+	return limit->event &&
+	       kfx_event_word(limit->obj, limit->index) / KSYNC_EVENT_CHANGE !=
+	       limit->changes;
+}
+
+/* 0, or why the wait is to end. */
+static inline int kfx_limit_over(const struct kfx_limit *limit, uint64_t now)
+{
+	if (kfx_limit_was_set(limit))
+		return -ECANCELED;
+	return now >= limit->deadline ? -ETIMEDOUT : 0;
+}
 
 /* backend_futex_lock.c: what mutexes and rwlocks share */
 uint64_t kfx_lock_flags(struct kfx_q *q);
@@ -479,48 +532,6 @@ int kfx_status(struct kfx_object *obj, uint32_t index, struct ksync_status *st);
 int kfx_object_status(struct ksync_object *base, uint32_t index,
 		      struct ksync_status *st);
 uint32_t kfx_users(struct kfx_object *obj);
-
-/* The primitives: see struct ksync_ops. */
-int kfx_mutex_lock(struct ksync_object *base, uint32_t index,
-		   uint64_t deadline);
-int kfx_mutex_trylock(struct ksync_object *base, uint32_t index);
-int kfx_mutex_unlock(struct ksync_object *base, uint32_t index);
-int kfx_rwlock_rdlock(struct ksync_object *base, uint32_t index,
-		      uint64_t deadline);
-int kfx_rwlock_tryrdlock(struct ksync_object *base, uint32_t index);
-int kfx_rwlock_wrlock(struct ksync_object *base, uint32_t index,
-		      uint64_t deadline);
-int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index);
-int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index);
-int kfx_rwlock_downgrade(struct ksync_object *base, uint32_t index);
-int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index);
-int kfx_waitgroup_add(struct ksync_object *base, uint32_t index,
-		      int32_t delta);
-int kfx_waitgroup_wait(struct ksync_object *base, uint32_t index,
-		       uint64_t deadline, uint32_t *lost);
-int kfx_waitgroup_bind(struct ksync_object *base, uint32_t index, int pidfd);
-int kfx_sem_acquire(struct ksync_object *base, uint32_t index, uint32_t n,
-		    uint64_t deadline);
-int kfx_sem_tryacquire(struct ksync_object *base, uint32_t index, uint32_t n);
-int kfx_sem_release(struct ksync_object *base, uint32_t index, uint32_t n);
-int kfx_sem_value(struct ksync_object *base, uint32_t index);
-int kfx_sem_resize(struct ksync_object *base, uint32_t index, uint32_t max);
-int kfx_cond_wait(struct ksync_object *base, uint32_t index,
-		  struct ksync_object *mutex, uint32_t mutex_index,
-		  const struct ksync_limit *limit);
-int kfx_cond_signal(struct ksync_object *base, uint32_t index);
-int kfx_cond_broadcast(struct ksync_object *base, uint32_t index);
-int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
-		     const struct ksync_limit *limit, bool *serial);
-int kfx_barrier_join(struct ksync_object *base, uint32_t index);
-int kfx_barrier_leave(struct ksync_object *base, uint32_t index);
-int kfx_barrier_reset(struct ksync_object *base, uint32_t index);
-int kfx_once_begin(struct ksync_object *base, uint32_t index,
-		   const struct ksync_limit *limit, uint64_t *result);
-int kfx_once_complete(struct ksync_object *base, uint32_t index,
-		      uint64_t result);
-int kfx_once_abandon(struct ksync_object *base, uint32_t index);
-int kfx_once_reset(struct ksync_object *base, uint32_t index);
 
 static inline struct kfx_object *kfx_obj(struct ksync_object *base)
 {

@@ -117,7 +117,7 @@ const struct kfx_type kfx_barrier_type = {
 };
 
 /* 1: the round is over with us. 0: to wait for its end. Queue locked. */
-static int arrive(struct kfx_q *q)
+static int arrive(struct kfx_q *q, struct kfx_limit *limit)
 {
 	struct ksync_barrier_cell *cell = &q->cell->barrier;
 	uint64_t word = kfx_load(&q->cell->state);
@@ -130,7 +130,7 @@ static int arrive(struct kfx_q *q)
 		wake_all(q);
 		return 1;
 	}
-	kfx_wait_begin(q, KFX_WANT_ROUND, round_of(word), NULL);
+	kfx_wait_begin(q, KFX_WANT_ROUND, round_of(word), NULL, limit);
 	kfx_swap(&q->cell->state, word + 1);
 	kfx_count(&cell->waits);
 	return 0;
@@ -147,12 +147,13 @@ static int outcome(struct kfx_q *q, struct kfx_line *line)
 	return word & KSYNC_BARRIER_BROKEN ? -EPIPE : -EINPROGRESS;
 }
 
-/* Until the round is over, or -ETIMEDOUT. */
+/* Until the round is over, or -ETIMEDOUT, -ECANCELED. */
 static int sleep_round(struct kfx_q *q, struct kfx_line *line,
-		       uint64_t deadline)
+		       const struct kfx_limit *limit)
 {
-	uint64_t now, until, step = 1000000;
+	uint64_t now, until, step = 1000000, deadline = limit->deadline;
 	uint32_t *half = &q->cell->barrier.round, value;
+	struct kfx_futexes f;
 	int ret;
 
 	for (;;) {
@@ -161,10 +162,13 @@ static int sleep_round(struct kfx_q *q, struct kfx_line *line,
 		if (ret != -EINPROGRESS)
 			return ret;
 		now = kfx_now();
-		if (now >= deadline)
-			return -ETIMEDOUT;
+		ret = kfx_limit_over(limit, now);
+		if (ret)
+			return ret;
 		until = deadline - now > step ? now + step : deadline;
-		kfx_sleep(half, value, until);
+		f.nr = 0;
+		kfx_futexes_add(&f, half, value);
+		kfx_limit_sleep(limit, &f, until);
 		if (until == deadline || kfx_now() < until)
 			continue;
 		kfx_sweep(q->obj);
@@ -177,31 +181,34 @@ int kfx_barrier_wait(struct ksync_object *base, uint32_t index,
 		     const struct ksync_limit *limit, bool *serial)
 {
 	struct kfx_object *obj = kfx_obj(base);
+	struct kfx_limit until;
 	struct kfx_thread *t;
 	struct kfx_q q;
-	int ret;
+	int ret, why;
 
 	*serial = false;
-	if (limit->cancel)
-		return -EOPNOTSUPP;
-	ret = kfx_thread_get(obj, &t);
+	ret = kfx_limit_init(&until, limit);
+	if (!ret)
+		ret = kfx_thread_get(obj, &t);
 	if (ret)
 		return ret;
 	kfx_q_init(&q, obj, index, t->id);
 	kfx_q_lock(&q);
-	ret = arrive(&q);
+	ret = arrive(&q, &until);
 	kfx_q_unlock(&q);
 	*serial = ret > 0;
 	if (ret)
 		return ret > 0 ? 0 : ret;
 
-	ret = sleep_round(&q, t->line, limit->deadline);
-	if (ret == -ETIMEDOUT) {
+	ret = sleep_round(&q, t->line, &until);
+	kfx_limit_end(&until);
+	if (ret == -ETIMEDOUT || ret == -ECANCELED) {
+		why = ret;
 		kfx_q_lock(&q);
 		ret = outcome(&q, t->line);
 		if (ret == -EINPROGRESS) {
 			break_it(&q, false);
-			ret = -ETIMEDOUT;
+			ret = why;
 		}
 		kfx_q_unlock(&q);
 	}

@@ -75,11 +75,11 @@ static int check_mutex(struct kfx_object *obj, uint32_t index)
 	return kfx_load(&cell->state) & KSYNC_LOCK_DEAD ? -EINVAL : 0;
 }
 
-/* Until signalled: 0, or -ETIMEDOUT. The line tells that it was. */
-static int wait_for_signal(struct kfx_q *q, uint64_t deadline)
+/* Until signalled: 0, or -ETIMEDOUT, -ECANCELED. The line tells that it was. */
+static int wait_for_signal(struct kfx_q *q, struct kfx_limit *limit)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
-	int ret = kfx_wait(q, deadline, NULL);
+	int ret = kfx_wait(q, limit, NULL);
 
 	if (kfx_wait_state(line) == KFX_WAITING) {
 		kfx_q_lock(q);
@@ -97,26 +97,27 @@ int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 		  const struct ksync_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
+	struct kfx_limit until;
 	struct kfx_thread *t;
 	struct kfx_q q;
 	int ret, err;
 
-	if (limit->cancel)
-		return -EOPNOTSUPP;
-	ret = check_mutex(kfx_obj(mutex), mutex_index);
+	ret = kfx_limit_init(&until, limit);
+	if (!ret)
+		ret = check_mutex(kfx_obj(mutex), mutex_index);
 	if (!ret)
 		ret = kfx_thread_get(obj, &t);
 	if (ret)
 		return ret;
 	kfx_q_init(&q, obj, index, t->id);
 	kfx_q_lock(&q);
-	kfx_wait_begin(&q, KFX_WANT_SIGNAL, 0, NULL);
+	kfx_wait_begin(&q, KFX_WANT_SIGNAL, 0, NULL, &until);
 	kfx_count(&q.cell->cond.waits);
 	cond_advance(&q);
 	kfx_q_unlock(&q);
 
 	kfx_mutex_unlock(mutex, mutex_index);
-	ret = wait_for_signal(&q, limit->deadline);
+	ret = wait_for_signal(&q, &until);
 	err = kfx_mutex_lock(mutex, mutex_index, KSYNC_FOREVER);
 	/* With the mutex: from here on the signal is used. */
 	kfx_wait_set(t->line, KFX_IDLE);

@@ -26,31 +26,21 @@ static struct ksync_event_cell *event_begin(struct ksync_object *base,
 	return &obj->cells[index].event;
 }
 
-static uint32_t *changes_of(struct ksync_event_cell *cell)
-{
-	return &cell->changes;
-}
-
 int kfx_event_set(struct ksync_object *base, uint32_t index)
 {
 	int ret, all = base->flags & KSYNC_AUTO_RESET ? 1 : INT_MAX;
 	struct ksync_event_cell *cell = event_begin(base, index, &ret);
-	uint64_t old, new;
+	uint64_t old;
 
 	if (ret)
 		return ret;
-	old = kfx_load(&cell->state);
 	do {
-		if (old & KSYNC_EVENT_SET)
-			break;
-		new = (old | KSYNC_EVENT_SET) + KSYNC_EVENT_CHANGE;
-		/* All are woken, and say so again if they wait again. */
-		if (all > 1)
-			new &= ~KSYNC_EVENT_WAITERS;
-	} while (!kfx_cas(&cell->state, &old, new));
-	/* One that is set already may have sleepers whom nobody has told. */
-	if (old & KSYNC_EVENT_WAITERS)
-		kfx_wake(changes_of(cell), all);
+		old = kfx_load(&cell->state);
+	} while (!(old & KSYNC_EVENT_SET) &&
+		 !kfx_event_raise(kfx_obj(base), cell, old));
+	/* One that was set already may have sleepers whom nobody has told. */
+	if ((old & KSYNC_EVENT_SET) && (old & KSYNC_EVENT_WAITERS))
+		kfx_wake(&cell->changes, all);
 	return 0;
 }
 
@@ -62,53 +52,83 @@ int kfx_event_reset(struct ksync_object *base, uint32_t index)
 
 	if (ret)
 		return ret;
-	old = kfx_load(&cell->state);
-	while (old & KSYNC_EVENT_SET)
-		if (kfx_cas(&cell->state, &old, (old & ~KSYNC_EVENT_SET) +
-			    KSYNC_EVENT_CHANGE))
-			break;
+	do {
+		old = kfx_event_word(kfx_obj(base), index);
+	} while ((old & KSYNC_EVENT_SET) &&
+		 !kfx_cas(&cell->state, &old, (old & ~KSYNC_EVENT_SET) +
+			  KSYNC_EVENT_CHANGE));
 	return 0;
 }
 
 /* Is it set? Then an auto-reset event is not any more. */
-static bool event_take(struct ksync_event_cell *cell, bool reset, uint64_t *old)
+static bool event_take(struct ksync_object *base, uint32_t index, uint64_t *old)
 {
-	*old = kfx_load_acquire(&cell->state);
-	while (*old & KSYNC_EVENT_SET)
-		if (!reset ||
-		    kfx_cas(&cell->state, old, *old & ~KSYNC_EVENT_SET))
-			return true;
-	return false;
+	struct kfx_object *obj = kfx_obj(base);
+	struct ksync_event_cell *cell = &obj->cells[index].event;
+
+	do {
+		*old = kfx_event_word(obj, index);
+		if (!(*old & KSYNC_EVENT_SET))
+			return false;
+	} while (base->flags & KSYNC_AUTO_RESET &&
+		 !kfx_cas(&cell->state, old, *old & ~KSYNC_EVENT_SET));
+	return true;
+}
+
+/*
+ * @began: changes before. Who was woken looks before it gives up: nobody else
+ * was woken for an auto-reset event.
+ */
+static int event_sleep(struct ksync_object *base, uint32_t index, uint32_t began,
+		       const struct kfx_limit *limit)
+{
+	bool reset = base->flags & KSYNC_AUTO_RESET;
+	uint64_t now, old, until;
+	struct kfx_futexes f;
+	int ret;
+
+	for (;;) {
+		/* Before the last look. */
+		f.nr = 0;
+		kfx_event_watch(kfx_obj(base), index, &f);
+		if (event_take(base, index, &old) ||
+		    (!reset && old / KSYNC_EVENT_CHANGE != began))
+			return 0;
+		now = kfx_now();
+		ret = kfx_limit_over(limit, now);
+		if (ret)
+			return ret;
+		until = now + KFX_EVENT_LOOK_NS;
+		if (until > limit->deadline)
+			until = limit->deadline;
+		kfx_limit_sleep(limit, &f, until);
+	}
+}
+
+int kfx_event_wait_limit(struct ksync_object *base, uint32_t index,
+			 struct kfx_limit *limit)
+{
+	int ret;
+	struct ksync_event_cell *cell = event_begin(base, index, &ret);
+	uint64_t old;
+
+	if (ret || event_take(base, index, &old))
+		return ret;
+	kfx_limit_begin(limit);
+	ret = kfx_limit_over(limit, kfx_now());
+	if (!ret)
+		ret = event_sleep(base, index, old / KSYNC_EVENT_CHANGE, limit);
+	if (!ret)
+		kfx_count(&cell->waits);
+	kfx_limit_end(limit);
+	return ret;
 }
 
 int kfx_event_wait(struct ksync_object *base, uint32_t index, uint64_t deadline)
 {
-	bool reset = base->flags & KSYNC_AUTO_RESET;
-	int ret;
-	struct ksync_event_cell *cell = event_begin(base, index, &ret);
-	uint64_t now, old, until;
-	uint32_t began;
+	struct kfx_limit limit = { .deadline = deadline };
 
-	if (ret)
-		return ret;
-	if (event_take(cell, reset, &old))
-		return 0;
-	began = old / KSYNC_EVENT_CHANGE;
-	for (;;) {
-		now = kfx_now();
-		if (now >= deadline)
-			return -ETIMEDOUT;
-		/* Before the last look. Pairs with the exchange in set. */
-		kfx_set(&cell->state, KSYNC_EVENT_WAITERS);
-		if (event_take(cell, reset, &old) ||
-		    (!reset && old / KSYNC_EVENT_CHANGE != began))
-			break;
-		until = now + KFX_EVENT_LOOK_NS;
-		kfx_sleep(changes_of(cell), old / KSYNC_EVENT_CHANGE,
-			  deadline < until ? deadline : until);
-	}
-	kfx_count(&cell->waits);
-	return 0;
+	return kfx_event_wait_limit(base, index, &limit);
 }
 
 /* Nobody queues, and nobody has anything. */

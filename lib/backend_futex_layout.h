@@ -33,7 +33,7 @@
 #include "ksync.h"
 
 #define KFX_MAGIC	0x31586675746b736bULL
-#define KFX_VERSION	2U
+#define KFX_VERSION	3U
 #define KFX_PAGE	4096U
 #define KFX_SLOTS	16384U		/* processes that use one object */
 #define KFX_LINES	32768U		/* threads that do, and their overflow */
@@ -284,6 +284,20 @@ struct kfx_mutex_more {
  */
 #define KFX_BARRIER_BROKEN	(KSYNC_BARRIER_BROKEN | 1ULL << 63)
 
+/*
+ * Event, in place of what is reserved:
+ *
+ * tie		to a parent, see backend_futex_event_tree.c; 0: never had one
+ * children	tied to it, at most
+ */
+struct kfx_event_more {
+	uint64_t tie;
+	uint32_t children;
+};
+
+#define KFX_EVENT_DEPTH		8U	/* ancestors of an event */
+#define KFX_EVENT_CHILDREN	4096U	/* events tied to one */
+
 #define KFX_SLOTS_AT	((size_t)KFX_PAGE)
 #define KFX_CELLS_AT	(KFX_SLOTS_AT + KFX_SLOTS * sizeof(struct kfx_slot))
 
@@ -310,6 +324,10 @@ static_assert(offsetof(struct kfx_redo, store) == 40, "part of the format");
 static_assert(sizeof(struct kfx_line) == 256, "part of the format");
 static_assert(sizeof(struct kfx_queue) == 20, "part of the format");
 static_assert(sizeof(struct kfx_mutex_more) == 8, "part of the format");
+static_assert(offsetof(struct ksync_event_cell, reserved) % 8 == 0 &&
+	      offsetof(struct ksync_event_cell, reserved) +
+	      sizeof(struct kfx_event_more) <= KFX_QUEUE_AT,
+	      "before the queue");
 static_assert(offsetof(struct ksync_lock_cell, reserved) <= KFX_QUEUE_AT,
 	      "the queue fits in what is spare");
 static_assert(offsetof(struct ksync_waitgroup_cell, reserved) <= KFX_QUEUE_AT,

@@ -209,7 +209,7 @@ static int taken(struct kfx_q *q, uint64_t word, bool waited)
 }
 
 /* 0 or -EOWNERDEAD: with the mutex. */
-static int wait_for_it(struct kfx_q *q, uint64_t deadline)
+static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	enum kfx_wait_state state;
@@ -217,7 +217,7 @@ static int wait_for_it(struct kfx_q *q, uint64_t deadline)
 
 	kfx_mutex_seen(q->cell);
 	kfx_q_lock(q);
-	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL);
+	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL, limit);
 	set_flags(q);
 	/* Otherwise mutex_poll() has the last look. */
 	if (in_order(q->obj) ||
@@ -225,7 +225,7 @@ static int wait_for_it(struct kfx_q *q, uint64_t deadline)
 		mutex_advance(q);
 	kfx_q_unlock(q);
 
-	ret = kfx_wait(q, deadline, mutex_poll);
+	ret = kfx_wait(q, limit, mutex_poll);
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
 		kfx_q_lock(q);
@@ -256,27 +256,28 @@ static int relock(struct kfx_object *obj, union ksync_cell *cell, bool try)
 	return 0;
 }
 
-static int take_slowly(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
-		       bool try)
+/* @limit: NULL for a try. */
+static int take_slowly(struct kfx_q *q, struct kfx_thread *t,
+		       struct kfx_limit *limit)
 {
 	uint64_t word = kfx_load(&q->cell->state);
 	int ret = try_take(q, &word, true);
 
-	if (ret == -EBUSY && try) {
+	if (ret == -EBUSY && !limit) {
 		kfx_look(q, t);
 		word = kfx_load(&q->cell->state);
 		ret = try_take(q, &word, true);
 	} else if (ret == -EBUSY) {
 		ret = spin(q, &word, true);
 		if (ret == -EBUSY)
-			return wait_for_it(q, deadline);
+			return wait_for_it(q, limit);
 	}
 	return ret ? ret : taken(q, word, false);
 }
 
 /* Beyond what ksync_inline_lock() does. */
 static int take(struct ksync_object *base, uint32_t index,
-		uint64_t deadline, bool try)
+		struct kfx_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct ksync_hold *hold;
@@ -291,11 +292,11 @@ static int take(struct ksync_object *base, uint32_t index,
 		return ret;
 	kfx_fast_fill_lock(base, index, t, hold);
 	if (kfx_load(&hold->key) & KFX_HELD_EXCL)
-		return relock(obj, &obj->cells[index], try);
+		return relock(obj, &obj->cells[index], !limit);
 	/* Before the word can name us; the CAS is a full barrier. */
 	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
 	kfx_q_init(&q, obj, index, t->id);
-	ret = take_slowly(&q, t, deadline, try);
+	ret = take_slowly(&q, t, limit);
 	if (ret && ret != -EOWNERDEAD)
 		kfx_hold_end(t, hold, index);
 	return ret;
@@ -303,12 +304,20 @@ static int take(struct ksync_object *base, uint32_t index,
 
 int kfx_mutex_lock(struct ksync_object *base, uint32_t index, uint64_t deadline)
 {
-	return take(base, index, deadline, false);
+	struct kfx_limit limit = { .deadline = deadline };
+
+	return take(base, index, &limit);
+}
+
+int kfx_mutex_lock_limit(struct ksync_object *base, uint32_t index,
+			 struct kfx_limit *limit)
+{
+	return take(base, index, limit);
 }
 
 int kfx_mutex_trylock(struct ksync_object *base, uint32_t index)
 {
-	return take(base, index, 0, true);
+	return take(base, index, NULL);
 }
 
 static void nudge(struct kfx_q *q, uint32_t id)

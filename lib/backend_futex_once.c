@@ -153,18 +153,19 @@ static int taken(union ksync_cell *cell, uint64_t word, bool waited)
 }
 
 /* Until it is our turn, or over. */
-static int wait_for_it(struct kfx_q *q, uint64_t deadline, uint64_t *result)
+static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit,
+		       uint64_t *result)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	enum kfx_wait_state state;
 	int ret;
 
 	kfx_q_lock(q);
-	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL);
+	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL, limit);
 	once_advance(q);
 	kfx_q_unlock(q);
 
-	ret = kfx_wait(q, deadline, NULL);
+	ret = kfx_wait(q, limit, NULL);
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
 		kfx_q_lock(q);
@@ -186,8 +187,8 @@ static int wait_for_it(struct kfx_q *q, uint64_t deadline, uint64_t *result)
 	return ret ? ret : taken(q->cell, kfx_load(&q->cell->state), true);
 }
 
-static int begin(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
-		 uint64_t *result)
+static int begin(struct kfx_q *q, struct kfx_thread *t,
+		 struct kfx_limit *limit, uint64_t *result)
 {
 	uint64_t word;
 	int ret;
@@ -200,7 +201,7 @@ static int begin(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
 	} while (ret == -EALREADY);
 	if (!ret)
 		return taken(q->cell, word, false);
-	if (deadline <= kfx_now()) {
+	if (limit->deadline <= kfx_now()) {
 		/* As for a try: who is in the way may be dead. */
 		kfx_look(q, t);
 		word = kfx_load(&q->cell->state);
@@ -208,23 +209,24 @@ static int begin(struct kfx_q *q, struct kfx_thread *t, uint64_t deadline,
 		if (!ret)
 			return taken(q->cell, word, false);
 	}
-	return wait_for_it(q, deadline, result);
+	return wait_for_it(q, limit, result);
 }
 
 int kfx_once_begin(struct ksync_object *base, uint32_t index,
 		   const struct ksync_limit *limit, uint64_t *result)
 {
 	struct kfx_object *obj = kfx_obj(base);
+	struct kfx_limit until;
 	struct kfx_thread *t;
 	struct ksync_hold *hold;
 	struct kfx_q q;
 	int ret;
 
-	if (limit->cancel)
-		return -EOPNOTSUPP;
 	if (is_done(&obj->cells[index], result))
 		return -EALREADY;
-	ret = kfx_thread_get(obj, &t);
+	ret = kfx_limit_init(&until, limit);
+	if (!ret)
+		ret = kfx_thread_get(obj, &t);
 	if (!ret)
 		ret = kfx_hold_get(t, index, &hold);
 	if (ret)
@@ -234,7 +236,7 @@ int kfx_once_begin(struct ksync_object *base, uint32_t index,
 	kfx_q_init(&q, obj, index, t->id);
 	/* Before the word can name us; the CAS is a full barrier. */
 	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
-	ret = begin(&q, t, limit->deadline, result);
+	ret = begin(&q, t, &until, result);
 	if (ret && ret != -EOWNERDEAD)
 		kfx_hold_end(t, hold, index);
 	return ret;

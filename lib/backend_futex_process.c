@@ -165,7 +165,7 @@ int kfx_object_attach(struct kfx_object *obj, uint32_t type,
 		pthread_mutex_lock(&kfx_lock);
 		known = find(st.st_dev, st.st_ino, header.nonce);
 		if (known)
-			known->refs++;
+			kfx_add(&known->refs, 1);
 		pthread_mutex_unlock(&kfx_lock);
 	}
 	if (!ret && !known)
@@ -199,7 +199,7 @@ void kfx_object_put(struct kfx_object *obj)
 	bool last;
 
 	pthread_mutex_lock(&kfx_lock);
-	last = !--obj->refs && !kfx_holding(obj);
+	last = kfx_add(&obj->refs, -1) == 1 && !kfx_holding(obj);
 	if (last) {
 		list_del(&objects, obj);
 		if (obj->joined)
@@ -256,8 +256,13 @@ int kfx_object_join(struct kfx_object *obj)
 /* What a child has of an object is the mapping and the handles. */
 static void renew(struct kfx_object *obj)
 {
+	struct kfx_handle *h;
 	int old = obj->live;
 
+	/* Threads that kept it otherwise are not here. */
+	obj->refs = 0;
+	for (h = obj->handles; h; h = h->next)
+		obj->refs++;
 	kfx_threads_forget(obj);
 	free(obj->process_map);
 	obj->process_map = NULL;

@@ -52,7 +52,7 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 
 /* Waits in the queue for either kind of hold. */
 static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold,
-		    uint64_t deadline)
+		    struct kfx_limit *limit)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	enum kfx_wait_state state;
@@ -61,11 +61,11 @@ static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold
 	kfx_q_lock(q);
 	/* Of a try that found readers. Now they let us in. */
 	kfx_lock_pass_on(q, q->owner);
-	kfx_wait_begin(q, want, 0, hold);
+	kfx_wait_begin(q, want, 0, hold, limit);
 	kfx_rwlock_advance(q);
 	kfx_q_unlock(q);
 
-	ret = kfx_wait(q, deadline, NULL);
+	ret = kfx_wait(q, limit, NULL);
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
 		kfx_q_lock(q);
@@ -114,39 +114,40 @@ static int spin_read(struct kfx_q *q, struct ksync_hold *hold)
  * acquisition is a switch from one process to another. When the one in the way
  * is not running, it is better to let it run. True: try again.
  */
-static bool let_run(uint64_t *until, uint64_t deadline)
+static bool let_run(uint64_t *until, const struct kfx_limit *limit)
 {
 	uint64_t now = kfx_now();
 
 	if (!*until) {
 		*until = now + YIELD_NS;
-		if (*until > deadline)
-			*until = deadline;
+		if (*until > limit->deadline)
+			*until = limit->deadline;
 	}
-	if (now >= *until)
+	if (now >= *until || kfx_limit_is_set(limit))
 		return false;
 	kfx_yield();
 	return true;
 }
 
+/* @limit, here and below: NULL for a try. */
 static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
-		       struct ksync_hold *hold, uint64_t deadline, bool try)
+		       struct ksync_hold *hold, struct kfx_limit *limit)
 {
 	uint64_t until = 0;
 	int ret, i;
 
-	if (try) {
+	if (!limit) {
 		kfx_look(q, t);
 		return try_read(q, hold);
 	}
 	for (i = 0, ret = -EBUSY; i < YIELDS && ret == -EBUSY; i++) {
-		if (i && !let_run(&until, deadline))
+		if (i && !let_run(&until, limit))
 			break;
 		ret = spin_read(q, hold);
 	}
 	if (ret != -EBUSY)
 		return ret;
-	ret = queue_up(q, KFX_WANT_READ, hold, deadline);
+	ret = queue_up(q, KFX_WANT_READ, hold, limit);
 	if (ret)
 		return ret;
 	kfx_count(&q->cell->lock.contended);
@@ -154,7 +155,7 @@ static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
 }
 
 static int read_lock(struct ksync_object *base, uint32_t index,
-		     uint64_t deadline, bool try)
+		     struct kfx_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
@@ -172,22 +173,30 @@ static int read_lock(struct ksync_object *base, uint32_t index,
 	kfx_fast_fill_lock(base, index, t, hold);
 	kfx_q_init(&q, obj, index, t->id);
 	if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
-		return read_again(&q, hold, try);
+		return read_again(&q, hold, !limit);
 	ret = try_read(&q, hold);
 	if (ret == -EBUSY)
-		ret = read_slowly(&q, t, hold, deadline, try);
+		ret = read_slowly(&q, t, hold, limit);
 	return ret;
 }
 
 int kfx_rwlock_rdlock(struct ksync_object *base, uint32_t index,
 		      uint64_t deadline)
 {
-	return read_lock(base, index, deadline, false);
+	struct kfx_limit limit = { .deadline = deadline };
+
+	return read_lock(base, index, &limit);
+}
+
+int kfx_rwlock_rdlock_limit(struct ksync_object *base, uint32_t index,
+			    struct kfx_limit *limit)
+{
+	return read_lock(base, index, limit);
 }
 
 int kfx_rwlock_tryrdlock(struct ksync_object *base, uint32_t index)
 {
-	return read_lock(base, index, 0, true);
+	return read_lock(base, index, NULL);
 }
 
 /*
@@ -273,12 +282,12 @@ static void undo_try(struct kfx_q *q)
 }
 
 static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
-			uint64_t deadline, bool try)
+			struct kfx_limit *limit)
 {
 	uint64_t until = 0;
 	int ret, i;
 
-	if (try) {
+	if (!limit) {
 		undo_try(q);
 		kfx_look(q, t);
 		ret = kfx_rwlock_read(q) ? -EBUSY : try_write(q);
@@ -289,21 +298,21 @@ static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 	for (i = 0, ret = -EBUSY; i < YIELDS && ret == -EBUSY; i++) {
 		if (i) {
 			undo_try(q);
-			if (!let_run(&until, deadline))
+			if (!let_run(&until, limit))
 				break;
 		}
 		ret = spin_write(q);
 	}
 	if (ret != -EBUSY)
 		return ret;
-	ret = queue_up(q, KFX_WANT_EXCL, NULL, deadline);
+	ret = queue_up(q, KFX_WANT_EXCL, NULL, limit);
 	if (ret)
 		return ret;
 	return kfx_lock_taken(q->cell, kfx_load(&q->cell->state), true);
 }
 
 static int write_lock(struct ksync_object *base, uint32_t index,
-		      uint64_t deadline, bool try)
+		      struct kfx_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
@@ -317,14 +326,14 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 	if (ret)
 		return ret;
 	if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
-		return try ? -EBUSY : -EDEADLK;
+		return limit ? -EDEADLK : -EBUSY;
 	kfx_q_init(&q, obj, index, t->id);
 	/* Before the word can name us; the CAS is a full barrier. */
 	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
 	begin_try(&q);
-	ret = try && kfx_rwlock_read(&q) ? -EBUSY : try_write(&q);
+	ret = !limit && kfx_rwlock_read(&q) ? -EBUSY : try_write(&q);
 	if (ret == -EBUSY)
-		ret = write_slowly(&q, t, deadline, try);
+		ret = write_slowly(&q, t, limit);
 	end_try(&q);
 	if (ret && ret != -EOWNERDEAD)
 		kfx_hold_end(t, hold, index);
@@ -334,12 +343,20 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 int kfx_rwlock_wrlock(struct ksync_object *base, uint32_t index,
 		      uint64_t deadline)
 {
-	return write_lock(base, index, deadline, false);
+	struct kfx_limit limit = { .deadline = deadline };
+
+	return write_lock(base, index, &limit);
+}
+
+int kfx_rwlock_wrlock_limit(struct ksync_object *base, uint32_t index,
+			    struct kfx_limit *limit)
+{
+	return write_lock(base, index, limit);
 }
 
 int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index)
 {
-	return write_lock(base, index, 0, true);
+	return write_lock(base, index, NULL);
 }
 
 /* The writer lets go: of everything, or its hold is READ by now. */

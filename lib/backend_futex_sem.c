@@ -192,11 +192,11 @@ static int take_queued(struct kfx_q *q, uint32_t n, struct ksync_hold *hold)
 	return ret;
 }
 
-static int wait_for_permits(struct kfx_q *q, uint64_t deadline)
+static int wait_for_permits(struct kfx_q *q, struct kfx_limit *limit)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	enum kfx_wait_state state;
-	int ret = kfx_wait(q, deadline, NULL);
+	int ret = kfx_wait(q, limit, NULL);
 
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
@@ -219,8 +219,9 @@ static int wait_for_permits(struct kfx_q *q, uint64_t deadline)
 	return ret;
 }
 
+/* @limit, here and below: NULL for a try. */
 static int take_slowly(struct kfx_object *obj, uint32_t index, uint32_t n,
-		       uint64_t deadline, bool try)
+		       struct kfx_limit *limit)
 {
 	struct ksync_hold *hold = NULL;
 	struct kfx_thread *t;
@@ -235,15 +236,15 @@ static int take_slowly(struct kfx_object *obj, uint32_t index, uint32_t n,
 	kfx_q_init(&q, obj, index, t->id);
 	kfx_q_lock(&q);
 	ret = take_queued(&q, n, hold);
-	if (ret == -EBUSY && !try) {
-		kfx_wait_begin(&q, KFX_WANT_PERMITS, n, hold);
+	if (ret == -EBUSY && limit) {
+		kfx_wait_begin(&q, KFX_WANT_PERMITS, n, hold, limit);
 		sem_advance(&q);
 	}
 	kfx_q_unlock(&q);
 	if (ret != -EBUSY)
 		return ret;
-	if (!try)
-		return wait_for_permits(&q, deadline);
+	if (limit)
+		return wait_for_permits(&q, limit);
 	kfx_look(&q, t);
 	kfx_q_lock(&q);
 	sem_advance(&q);
@@ -253,7 +254,7 @@ static int take_slowly(struct kfx_object *obj, uint32_t index, uint32_t n,
 }
 
 static int take(struct ksync_object *base, uint32_t index, uint32_t n,
-		uint64_t deadline, bool try)
+		struct kfx_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_q q;
@@ -269,18 +270,26 @@ static int take(struct ksync_object *base, uint32_t index, uint32_t n,
 		if (ret != -EAGAIN)
 			return ret;
 	}
-	return take_slowly(obj, index, n, deadline, try);
+	return take_slowly(obj, index, n, limit);
 }
 
 int kfx_sem_acquire(struct ksync_object *base, uint32_t index, uint32_t n,
 		    uint64_t deadline)
 {
-	return take(base, index, n, deadline, false);
+	struct kfx_limit limit = { .deadline = deadline };
+
+	return take(base, index, n, &limit);
+}
+
+int kfx_sem_acquire_limit(struct ksync_object *base, uint32_t index, uint32_t n,
+			  struct kfx_limit *limit)
+{
+	return take(base, index, n, limit);
 }
 
 int kfx_sem_tryacquire(struct ksync_object *base, uint32_t index, uint32_t n)
 {
-	return take(base, index, n, 0, true);
+	return take(base, index, n, NULL);
 }
 
 static bool fits(uint64_t word, uint32_t n)

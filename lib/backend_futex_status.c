@@ -168,7 +168,7 @@ static void event_status(struct kfx_object *obj, uint32_t index,
 			 struct ksync_status *st)
 {
 	struct ksync_event_cell *cell = &obj->cells[index].event;
-	uint64_t word = kfx_load(&cell->state);
+	uint64_t word = kfx_event_peek(obj, index);
 
 	st->value = word & KSYNC_EVENT_SET;
 	st->token = word / KSYNC_EVENT_CHANGE;

@@ -24,6 +24,25 @@ struct futex_time {
 	long nsec;
 };
 
+/* What SYS_futex_waitv takes (5.16): the same everywhere. */
+struct futex_of_many {
+	uint64_t value;
+	uint64_t address;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+struct futex_many_time {
+	int64_t sec;
+	int64_t nsec;
+};
+
+#define FUTEX_OF_32_BITS	2
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv		449
+#endif
+
 #if defined(SYS_futex)
 #define FUTEX_CALL SYS_futex
 #else
@@ -41,6 +60,28 @@ void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until)
 	syscall(FUTEX_CALL, futex, FUTEX_WAIT_BITSET, value,
 		sec < INT32_MAX ? &ts : NULL, NULL, FUTEX_BITSET_MATCH_ANY);
 	errno = saved;
+}
+
+/* The same with all of them. False where the kernel cannot, or must not. */
+bool kfx_sleep_on(const struct kfx_futexes *f, uint64_t until)
+{
+	struct futex_many_time ts = { until / NSEC_PER_SEC,
+				      until % NSEC_PER_SEC };
+	struct futex_of_many v[KFX_FUTEXES];
+	int saved = errno;
+	unsigned int i;
+	bool done;
+
+	for (i = 0; i < f->nr; i++)
+		v[i] = (struct futex_of_many){
+			.value = f->value[i],
+			.address = (uintptr_t)f->futex[i],
+			.flags = FUTEX_OF_32_BITS,
+		};
+	done = syscall(SYS_futex_waitv, v, f->nr, 0, &ts, CLOCK_MONOTONIC) >= 0 ||
+	       errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR;
+	errno = saved;
+	return done;
 }
 
 void kfx_wake(uint32_t *futex, int nr)

@@ -49,8 +49,37 @@
 /* Others can send us a barrier: fences may be left out on frequent paths. */
 extern bool kfx_barriers;
 
+/* What to sleep on: until one of them is not its value any more. */
+#define KFX_FUTEXES	20U
+
+struct kfx_futexes {
+	unsigned int nr;
+	uint32_t *futex[KFX_FUTEXES];
+	uint32_t value[KFX_FUTEXES];
+};
+
+static inline void kfx_futexes_add(struct kfx_futexes *f, uint32_t *futex,
+				   uint32_t value)
+{
+	if (f->nr == KFX_FUTEXES)
+		return;
+	f->futex[f->nr] = futex;
+	f->value[f->nr++] = value;
+}
+
+static inline bool kfx_futexes_changed(const struct kfx_futexes *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->nr; i++)
+		if (kfx_load(f->futex[i]) != f->value[i])
+			return true;
+	return false;
+}
+
 /* backend_futex_sys.c: none of these changes errno */
 void kfx_sleep(uint32_t *futex, uint32_t value, uint64_t until);
+bool kfx_sleep_on(const struct kfx_futexes *f, uint64_t until);
 void kfx_wake(uint32_t *futex, int nr);
 uint64_t kfx_now(void);
 uint64_t kfx_now_coarse(void);

@@ -284,7 +284,7 @@ static void thread_exit(void *unused)
 		kfx_self.list = t->next;
 		holding = t->obj && holds_something(t);
 		if (holding)
-			t->obj->refs++;
+			kfx_add(&t->obj->refs, 1);
 		else if (t->obj)
 			leave(t);
 		pthread_mutex_unlock(&kfx_lock);

@@ -20,12 +20,16 @@ uint64_t kfx_pace(uint32_t waiters)
 
 /*
  * Joins the queue, which is locked. @n and @hold: as in struct kfx_line; the
- * line is the queue's owner.
+ * line is the queue's owner. Until kfx_limit_end().
  */
-void kfx_wait_begin(struct kfx_q *q, enum kfx_want want, uint32_t n, void *hold)
+void kfx_wait_begin(struct kfx_q *q, enum kfx_want want, uint32_t n, void *hold,
+		    struct kfx_limit *limit)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 
+	/* Before anybody can see that we wait. */
+	if (limit->event)
+		kfx_limit_begin(limit);
 	kfx_store(&line->index, q->index);
 	kfx_store(&line->want, want);
 	kfx_store(&line->n, n);
@@ -102,15 +106,15 @@ void kfx_look(struct kfx_q *q, struct kfx_thread *t)
 	look(q);
 }
 
-/*
- * Sleeps until the wait of the owner's line is over, or @poll (NULL: none) says
- * so. 0 or -ETIMEDOUT; then the wait may still have ended meanwhile.
- */
-int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
+static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
+			 bool (*poll)(struct kfx_q *q))
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	uint64_t now = kfx_load(&line->since), until, step = KFX_LOOK_NS;
+	uint64_t deadline = limit->deadline;
+	struct kfx_futexes f;
 	uint32_t value;
+	int ret;
 
 	for (;;) {
 		/* Acquire: before the looks. Pairs with kfx_q_wake(). */
@@ -119,11 +123,14 @@ int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
 			return 0;
 		if (!now)
 			now = kfx_now();
-		if (now >= deadline)
-			return -ETIMEDOUT;
+		ret = kfx_limit_over(limit, now);
+		if (ret)
+			return ret;
 		until = deadline - now > step ? now + step : deadline;
 		now = 0;
-		kfx_sleep(&line->futex, value, until);
+		f.nr = 0;
+		kfx_futexes_add(&f, &line->futex, value);
+		kfx_limit_sleep(limit, &f, until);
 		if (kfx_load(&line->futex) != value || until == deadline ||
 		    kfx_now() < until)
 			continue;
@@ -133,4 +140,17 @@ int kfx_wait(struct kfx_q *q, uint64_t deadline, bool (*poll)(struct kfx_q *q))
 		kfx_q_unlock(q);
 		step = kfx_pace(kfx_load(&q->queue->nr));
 	}
+}
+
+/*
+ * Sleeps until the wait of the owner's line is over, or @poll (NULL: none) says
+ * so. 0, -ETIMEDOUT or -ECANCELED; then the wait may still have ended meanwhile.
+ */
+int kfx_wait(struct kfx_q *q, struct kfx_limit *limit,
+	     bool (*poll)(struct kfx_q *q))
+{
+	int ret = sleep_on_line(q, limit, poll);
+
+	kfx_limit_end(limit);
+	return ret;
 }

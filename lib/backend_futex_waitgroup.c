@@ -238,7 +238,7 @@ static int last_round(struct kfx_q *q, uint64_t word, uint32_t *lost)
  * Joins the present round: its number, or -EAGAIN if there is none, with the
  * word. Queue locked, so that nobody dies meanwhile and is not told to us.
  */
-static int join_round(struct kfx_q *q, uint64_t *word)
+static int join_round(struct kfx_q *q, struct kfx_limit *limit, uint64_t *word)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	uint64_t now = kfx_load(&q->cell->state);
@@ -249,7 +249,7 @@ static int join_round(struct kfx_q *q, uint64_t *word)
 			kfx_wait_set(line, KFX_IDLE);
 			return -EAGAIN;
 		}
-		kfx_wait_begin(q, KFX_WANT_ROUND, round_of(now), NULL);
+		kfx_wait_begin(q, KFX_WANT_ROUND, round_of(now), NULL, limit);
 		if (now & KSYNC_WG_LOSS)
 			kfx_store(&line->lost,
 				  kfx_load(&q->cell->waitgroup.lost));
@@ -259,22 +259,28 @@ static int join_round(struct kfx_q *q, uint64_t *word)
 	return 0;
 }
 
-/* Until the round is another, or -ETIMEDOUT. */
-static int sleep_round(struct kfx_q *q, uint32_t round, uint64_t deadline)
+/* Until the round is another, or -ETIMEDOUT, -ECANCELED. */
+static int sleep_round(struct kfx_q *q, uint32_t round,
+		       const struct kfx_limit *limit)
 {
-	uint64_t now, until, step = KFX_LOOK_NS;
+	uint64_t now, until, step = KFX_LOOK_NS, deadline = limit->deadline;
+	struct kfx_futexes f;
 	uint64_t word;
+	int ret;
 
 	for (;;) {
 		word = kfx_load_acquire(&q->cell->state);
 		if (round_of(word) != round)
 			return 0;
 		now = kfx_now();
-		if (now >= deadline)
-			return -ETIMEDOUT;
+		ret = kfx_limit_over(limit, now);
+		if (ret)
+			return ret;
 		until = deadline - now > step ? now + step : deadline;
-		kfx_sleep(&q->cell->waitgroup.round,
-			  word / KSYNC_WG_ROUND_ONE, until);
+		f.nr = 0;
+		kfx_futexes_add(&f, &q->cell->waitgroup.round,
+				word / KSYNC_WG_ROUND_ONE);
+		kfx_limit_sleep(limit, &f, until);
 		if (until == deadline || kfx_now() < until)
 			continue;
 		kfx_sweep(q->obj);
@@ -282,8 +288,8 @@ static int sleep_round(struct kfx_q *q, uint32_t round, uint64_t deadline)
 	}
 }
 
-int kfx_waitgroup_wait(struct ksync_object *base, uint32_t index,
-		       uint64_t deadline, uint32_t *lost)
+int kfx_waitgroup_wait_limit(struct ksync_object *base, uint32_t index,
+			     struct kfx_limit *limit, uint32_t *lost)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_line *line;
@@ -306,18 +312,27 @@ int kfx_waitgroup_wait(struct ksync_object *base, uint32_t index,
 	line = t->line;
 	q.owner = t->id;
 	kfx_q_lock(&q);
-	ret = join_round(&q, &word);
+	ret = join_round(&q, limit, &word);
 	if (ret)
 		ret = last_round(&q, word, lost);
 	kfx_q_unlock(&q);
-	if (kfx_wait_state(line) != KFX_WAITING)
-		return ret;
+	if (kfx_wait_state(line) == KFX_WAITING) {
+		ret = sleep_round(&q, kfx_load(&line->n), limit);
+		if (!ret)
+			*lost = kfx_load(&line->lost);
+		kfx_wait_set(line, KFX_IDLE);
+		ret = *lost ? -EOWNERDEAD : ret;
+	}
+	kfx_limit_end(limit);
+	return ret;
+}
 
-	ret = sleep_round(&q, kfx_load(&line->n), deadline);
-	if (!ret)
-		*lost = kfx_load(&line->lost);
-	kfx_wait_set(line, KFX_IDLE);
-	return *lost ? -EOWNERDEAD : ret;
+int kfx_waitgroup_wait(struct ksync_object *base, uint32_t index,
+		       uint64_t deadline, uint32_t *lost)
+{
+	struct kfx_limit limit = { .deadline = deadline };
+
+	return kfx_waitgroup_wait_limit(base, index, &limit, lost);
 }
 
 /*

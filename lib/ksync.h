@@ -95,9 +95,8 @@ struct ksync_event;
  * How long to wait; NULL where a pointer to it is taken means for ever.
  * @deadline is absolute, CLOCK_MONOTONIC, NULL for none; one with a malformed
  * tv_nsec gives -EINVAL. @cancel is a manual-reset event (otherwise -EINVAL)
- * that ends the wait with -ECANCELED when it is set, NULL for none;
- * -EOPNOTSUPP without KSYNC_G_CANCEL. A deadline that has passed and an event
- * that is set still take what is free.
+ * that ends the wait with -ECANCELED when it is set, NULL for none. A deadline
+ * that has passed and an event that is set still take what is free.
  */
 struct ksync_wait {
 	const struct timespec *deadline;
@@ -352,7 +351,8 @@ KSYNC_API int ksync_event_wait_until(struct ksync_event *e,
  * has KSYNC_AUTO_RESET), -ELOOP (a cycle, more than 8 ancestors, or the parent's
  * object was made after that of @e), -EBUSY (@e has children already: trees grow
  * from the root), -EMLINK (more than 4096
- * children), -EOPNOTSUPP without KSYNC_G_CANCEL.
+ * children), -EOPNOTSUPP (the parent is in another object) without
+ * KSYNC_G_PARENTS.
  */
 KSYNC_API int ksync_event_set_parent(struct ksync_event *e,
 				     struct ksync_event *parent);
@@ -474,9 +474,10 @@ KSYNC_API const char *ksync_version(void);
 #define KSYNC_G_NET_NAMESPACES	(1ULL << 10) /* names per network namespace */
 #define KSYNC_G_NO_LEFTOVERS	(1ULL << 11) /* nothing stays after a crash */
 #define KSYNC_G_COND_MOVES	(1ULL << 12) /* broadcast wakes in turn, no herd */
-#define KSYNC_G_CANCEL		(1ULL << 16) /* events cancel waits, have parents */
+#define KSYNC_G_CANCEL		(1ULL << 16) /* events cancel waits */
 #define KSYNC_G_MANY		(1ULL << 17) /* wait_any, wait_all */
 #define KSYNC_G_POLL		(1ULL << 18) /* queued requests, pollable */
+#define KSYNC_G_PARENTS		(1ULL << 19) /* in other objects, too */
 #define KSYNC_G_DEADLOCK	(1ULL << 13) /* cycles of waits are refused */
 KSYNC_API uint64_t ksync_guarantees(void);
 

@@ -33,8 +33,6 @@ int ksync_wait_cancelable(const struct ksync_handle *h, uint32_t take,
 	if (err)
 		return err;
 	limit.deadline = deadline;
-	if (!h->obj->ops->wait_cancelable)
-		return -EOPNOTSUPP;
 	err = h->obj->ops->wait_cancelable(&ask, &limit);
 	if (lost)
 		*lost = ask.lost;

@@ -256,8 +256,8 @@ TEST(strings)
 /* The kernel backend promises everything; each promise has its own bit. */
 TEST(guarantees)
 {
-	uint64_t all = ((1ULL << 14) - 1) | KSYNC_G_CANCEL | KSYNC_G_MANY |
-		       KSYNC_G_POLL;
+	uint64_t all = ((1ULL << 14) - 1) | KSYNC_G_CANCEL |
+		       KSYNC_G_PARENTS | KSYNC_G_MANY | KSYNC_G_POLL;
 
 	REQUIRE_BACKEND();
 	EXPECT_EQ(0, ksync_guarantees() & ~all);

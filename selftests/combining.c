@@ -103,12 +103,7 @@ TEST_F(combining, cancel_wait)
 {
 	uint64_t which;
 
-	if (missing_guarantees(KSYNC_G_CANCEL)) {
-		for (which = 0; which < CANCELABLE; which++)
-			EXPECT_EQ(-EOPNOTSUPP,
-				  job_cancelable(&self->all, which));
-		return;
-	}
+	REQUIRE(KSYNC_G_CANCEL);
 	ASSERT_EQ(0, occupy(&self->all));
 	for (which = 0; which < CANCELABLE; which++) {
 		ASSERT_EQ(0, ksync_event_reset(self->all.token));

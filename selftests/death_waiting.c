@@ -46,16 +46,6 @@ FIXTURE_TEARDOWN(gate)
 	actor_start(&self->actor, variant->ops->job, self->g, 0)
 #define QUEUED(n) ASSERT_TRUE(WAIT_FOR(variant->ops->waiters(self->g) == (n)))
 
-/* Burns a random part of the time that letting go takes. */
-static void random_instant(uint64_t *random)
-{
-	uint64_t range = machine_is_slow() ? 3000000 : 60000;
-	uint64_t until = now_ns() + next_random(random) % range;
-
-	while (now_ns() < until)
-		;
-}
-
 TEST_F(gate, die_waiting)
 {
 	ASSERT_EQ(0, DO(keeper, shut));

@@ -19,7 +19,7 @@
  *	KSYNC_SEED		which ones, and who comes when
  */
 
-#include "windows.h"
+#include "windows_event.h"
 
 /* Primitives; after so many deaths all is made anew. */
 #define SEATS 32

@@ -5,13 +5,8 @@
  * written before must be seen, all or nothing.
  */
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
 #include "actor.h"
+#include "sandbox.h"
 
 #define READERS	2
 /* Between two writes: enough to forget the last one. */
@@ -107,24 +102,6 @@ static long write_now_and_then(void *obj, uint64_t unused)
 	return 0;
 }
 
-/* As in a sandbox that knows nothing of the system call. */
-static long deny_membarrier(void *unused, uint64_t unused_too)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { ARRAY_SIZE(filter), filter };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		return -errno;
-	return 0;
-}
-
 /* How often a reader saw a write half done; or an error. */
 static long read_and_write(struct field *f, struct actor *readers,
 			   struct actor *writer)
@@ -149,7 +126,8 @@ TEST_F(exclusion, rare_writer)
 
 TEST_F(exclusion, writer_in_sandbox)
 {
-	long err = actor_do(&self->writer, deny_membarrier, NULL, 0);
+	long err = actor_do(&self->writer, deny_syscall, NULL,
+			    SYS_membarrier);
 
 	if (err)
 		SKIP(return, "no filter of system calls: %ld", err);

@@ -116,16 +116,20 @@ static inline void sleep_ms(unsigned int ms)
 	sleep_ns(ms * NSEC_PER_MSEC);
 }
 
+/* What cancels the caller's waits, NULL for nothing. */
+static __thread struct ksync_event *canceled_by __maybe_unused;
+
 /* The caller's wait: @ms from now, or for ever when 0. */
 static inline const struct ksync_wait *within(uint64_t ms)
 {
 	static __thread struct timespec deadline;
 	static __thread struct ksync_wait wait;
 
-	if (!ms)
+	if (!ms && !canceled_by)
 		return NULL;
 	deadline = at_ns(now_ns() + ms * NSEC_PER_MSEC);
-	wait.deadline = &deadline;
+	wait.deadline = ms ? &deadline : NULL;
+	wait.cancel = canceled_by;
 	return &wait;
 }
 
@@ -178,6 +182,8 @@ static inline const char *guarantee_name(uint64_t bits)
 
 	if (bits & KSYNC_G_CANCEL)
 		return "events that cancel waits";
+	if (bits & KSYNC_G_PARENTS)
+		return "that events have parents in other objects";
 	if (bits & KSYNC_G_MANY)
 		return "to wait for several at once";
 	if (bits & KSYNC_G_POLL)
@@ -264,6 +270,16 @@ static inline uint64_t next_random(uint64_t *state)
 	*state ^= *state << 25;
 	*state ^= *state >> 27;
 	return *state * 2685821657736338717ULL;
+}
+
+/* Burns a random part of the time that letting go or waking takes. */
+static inline void random_instant(uint64_t *random)
+{
+	uint64_t range = machine_is_slow() ? 3000000 : 60000;
+	uint64_t until = now_ns() + next_random(random) % range;
+
+	while (now_ns() < until)
+		;
 }
 
 /* The seed of a statistical test: KSYNC_SEED, or a new one; printed. */

@@ -44,6 +44,13 @@ WINDOW(mutex_lock_times_out) { {
 	CALLS(mutex_cycle, job_mutex_lock, job_mutex_unlock, SHORTLY_MS),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
+WINDOW(mutex_lock_canceled) { {
+	.type = &a_mutex, MATES(locker, locker),
+	.keep = job_mutex_lock, .let_go = job_mutex_unlock, .may = -ECANCELED,
+	.times_out = true, .needs = KSYNC_G_CANCEL,
+	CALLS(mutex_cycle_and_token, lock_canceled, job_mutex_unlock),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
 WINDOW(mutex_relock) { {
 	.type = &a_mutex, MATES(locker, locker), .queue = true,
 	.flags = KSYNC_RECURSIVE,
@@ -208,6 +215,20 @@ WINDOW(sem_head_times_out) { {
 	CALLS(sem_cycle, take_all_until, give_all, SHORTLY_MS),
 	.tells = TELLS_LOSSES, .before = 0, .after = 0,
 } };
+WINDOW(sem_head_canceled) { {
+	.type = &a_sem, MATES(taker, taker),
+	.keep = take_one, .let_go = give_one, .may = -ECANCELED,
+	.times_out = true, .needs = KSYNC_G_CANCEL,
+	CALLS(sem_cycle_and_token, take_all_canceled, give_all),
+	.tells = TELLS_LOSSES, .before = 0, .after = 0,
+} };
+WINDOW(sem_canceled_or_granted) { {
+	.type = &a_sem, MATES(enlarger, enlarger),
+	.keep = take_one, .let_go = give_one, .may = -ECANCELED,
+	.times_out = true, .needs = KSYNC_G_CANCEL,
+	CALLS(sem_cycle_and_token, take_all_canceled, give_all),
+	.tells = TELLS_LOSSES, .before = 0, .after = PERMITS,
+} };
 WINDOW(sem_resize) { {
 	.type = &a_sem, MATES(taker, big_taker),
 	CALLS(sem_cycle, resize_up, resize_back),
@@ -233,6 +254,37 @@ WINDOW(wg_wait) { {
 	.type = &a_wg, MATES(waiter, waiter),
 	.keep = wg_add_one, .let_go = job_wg_done,
 	CALLS(NULL, job_wg_wait, NULL),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
+
+WINDOW(event_set) { {
+	.type = &an_event, MATES(canceled, canceled_in_queue),
+	.keep = no_repair, .let_go = set_event, .needs = KSYNC_G_CANCEL,
+	CALLS(NULL, set_event, NULL),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
+WINDOW(event_set_parent) { {
+	.type = &a_child, MATES(canceled, event_waiter),
+	.keep = no_repair, .let_go = tie_and_set_parent,
+	.needs = KSYNC_G_CANCEL, CALLS(NULL, tie_to_parent, NULL),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
+WINDOW(event_set_above) { {
+	.type = &a_child, MATES(canceled_in_queue, event_waiter),
+	.keep = tie_to_parent, .let_go = set_parent,
+	.needs = KSYNC_G_CANCEL, CALLS(NULL, set_parent, NULL),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
+WINDOW(event_reset_below) { {
+	.type = &a_reset_child, MATES(event_waiter, event_waiter),
+	.keep = tie_and_set_parent, .let_go = set_event,
+	CALLS(NULL, reset_child, NULL),
+	.before = NO_REPORT, .after = NO_REPORT,
+} };
+WINDOW(event_wait_below) { {
+	.type = &a_child, MATES(canceled, event_waiter),
+	.keep = tie_and_set_parent, .let_go = no_repair,
+	.needs = KSYNC_G_CANCEL, CALLS(NULL, wait_for_event, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
 
