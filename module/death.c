@@ -42,6 +42,8 @@ static DECLARE_COMPLETION(ksync_works_done);
 
 static struct tracepoint *ksync_exit_tp;
 static struct tracepoint *ksync_exec_tp;
+/* Whether the probes are registered; to take away one that is not warns. */
+static bool ksync_exit_heard, ksync_exec_heard;
 
 static void ksync_work_done(void)
 {
@@ -254,20 +256,26 @@ int ksync_death_init(void)
 					NULL);
 	if (ret)
 		return ret;
+	ksync_exit_heard = true;
 	ret = tracepoint_probe_register(ksync_exec_tp, ksync_probe_exec, NULL);
-	if (ret)
+	if (ret) {
 		ksync_death_exit();
-	return ret;
+		return ret;
+	}
+	ksync_exec_heard = true;
+	return 0;
 }
 
 void ksync_death_exit(void)
 {
-	/* Of two, one may not be registered: then this does nothing. */
-	tracepoint_probe_unregister(ksync_exit_tp,
-				    ksync_exit_probe(ksync_probe_exit1,
-						     ksync_probe_exit2),
-				    NULL);
-	tracepoint_probe_unregister(ksync_exec_tp, ksync_probe_exec, NULL);
+	if (ksync_exit_heard)
+		tracepoint_probe_unregister(ksync_exit_tp,
+					    ksync_exit_probe(ksync_probe_exit1,
+							     ksync_probe_exit2),
+					    NULL);
+	if (ksync_exec_heard)
+		tracepoint_probe_unregister(ksync_exec_tp, ksync_probe_exec,
+					    NULL);
 	tracepoint_synchronize_unregister();
 
 	ksync_work_done();

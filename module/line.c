@@ -130,8 +130,11 @@ int ksync_lines_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* The commands change things, so permission to read is not enough. */
 int ksync_lines_open(struct inode *inode, struct file *file)
 {
+	if (!(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE))
+		return -EACCES;
 	file->private_data = NULL;
 	return 0;
 }

@@ -338,6 +338,15 @@ TEST_F(device, an_object_counts_for_its_maker)
 	EXPECT_EQ(0, in_child(keep_a_strangers_object, &self->dev));
 }
 
+/* The commands change things, whatever the descriptor is good for otherwise. */
+TEST_F(device, reading_alone_is_not_enough)
+{
+	EXPECT_EQ(-1, open(DEVICE, O_RDONLY | O_CLOEXEC));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(-1, open(DEVICE, O_WRONLY | O_CLOEXEC));
+	EXPECT_EQ(EACCES, errno);
+}
+
 static bool can_map(int fd, int prot)
 {
 	return mmap(NULL, 4096, prot, MAP_SHARED, fd, 0) != MAP_FAILED;
