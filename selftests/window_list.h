@@ -258,3 +258,5 @@ WINDOW(unlink) { {
 	.type = &a_name, MATES(user, user),
 	CALLS(open_name, unlink_name, NULL),
 } };
+
+#include "window_list_rendezvous.h"
