@@ -275,6 +275,15 @@ static inline bool victim_release(struct victim *v)
 	return !ptrace(PTRACE_DETACH, v->pid, NULL, NULL);
 }
 
+/* Has it ended? It is there for victim_ends() still. */
+static inline bool victim_is_through(const struct victim *v)
+{
+	siginfo_t info = {};
+
+	return waitid(P_PID, v->pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+	       info.si_pid == v->pid;
+}
+
 /* It is through with everything; false when it is stuck. */
 static inline bool victim_ends(struct victim *v)
 {

@@ -18,7 +18,7 @@
 
 static bool storm_create(struct storm *s)
 {
-	struct ksync_options two = { .nr = 2 };
+	struct ksync_options four = { .nr = 4 };
 	struct ksync_options fifo = { .flags = KSYNC_FIFO };
 	struct ksync_options rwlocks = { .nr = RWLOCKS };
 	struct ksync_options wgs = { .nr = WORKERS };
@@ -26,19 +26,29 @@ static bool storm_create(struct storm *s)
 		.nr = SEMS, .flags = KSYNC_TRACKED,
 		.value = PERMITS, .max = PERMITS,
 	};
+	struct ksync_options parties = { .max = PARTIES };
+	struct ksync_options one_by_one = { .flags = KSYNC_AUTO_RESET };
 	int i;
 
-	if (ksync_mutex_create(&s->mutexes, &two) ||
+	if (ksync_mutex_create(&s->mutexes, &four) ||
 	    ksync_mutex_create(&s->fifo, &fifo) ||
 	    ksync_rwlock_create(&s->rwlocks, &rwlocks) ||
 	    ksync_sem_create(&s->sems, &sems) ||
 	    ksync_waitgroup_create(&s->wgs, &wgs) ||
 	    ksync_cond_create(&s->cond, NULL) ||
-	    ksync_once_create(&s->once, NULL))
+	    ksync_cond_create(&s->goods, NULL) ||
+	    ksync_cond_create(&s->room, NULL) ||
+	    ksync_barrier_create(&s->barrier, &parties) ||
+	    ksync_once_create(&s->once, NULL) ||
+	    ksync_event_create(&s->event, &one_by_one) ||
+	    ksync_event_create(&s->token, NULL) ||
+	    ksync_event_create(&s->never, NULL))
 		return false;
 	s->mutex[0] = ksync_mutex_at(s->mutexes, 0);
 	s->mutex[1] = ksync_mutex_at(s->mutexes, 1);
 	s->mutex[2] = s->fifo;
+	s->mutex[SHOP] = ksync_mutex_at(s->mutexes, 2);
+	s->undoing = ksync_mutex_at(s->mutexes, 3);
 	for (i = 0; i < RWLOCKS; i++)
 		s->rwlock[i] = ksync_rwlock_at(s->rwlocks, i);
 	for (i = 0; i < SEMS; i++)
@@ -56,7 +66,13 @@ static void storm_destroy(struct storm *s)
 	ksync_sem_close(s->sems);
 	ksync_waitgroup_close(s->wgs);
 	ksync_cond_close(s->cond);
+	ksync_cond_close(s->goods);
+	ksync_cond_close(s->room);
+	ksync_barrier_close(s->barrier);
 	ksync_once_close(s->once);
+	ksync_event_close(s->event);
+	ksync_event_close(s->token);
+	ksync_event_close(s->never);
 }
 
 struct supervisor {
@@ -64,6 +80,7 @@ struct supervisor {
 	pid_t pid[WORKERS];
 	uint64_t random;
 	unsigned int kills, parades;
+	struct barrier_watch barrier;
 };
 
 static void spawn(struct supervisor *v, int i)
@@ -73,7 +90,10 @@ static void spawn(struct supervisor *v, int i)
 	slot->random = next_random(&v->random) | 1;
 	slot->passed = get(&v->s->parade);
 	slot->skipped = false;
+	slot->on_parade = false;
 	slot->stage = NO_MEMBER;
+	slot->member = STRANGER;
+	set(&slot->place, ELSEWHERE);
 	memset(slot->reading, 0, sizeof(slot->reading));
 	memset(slot->busy, 0, sizeof(slot->busy));
 	memset(slot->permits, 0, sizeof(slot->permits));
@@ -85,6 +105,21 @@ static void spawn(struct supervisor *v, int i)
 		work_until_stopped(v->s, slot);
 	if (v->pid[i] < 0)
 		violation(v->s, "fork: %s", strerror(errno));
+}
+
+/* What is the supervisor's to do for those who wait, for so long. */
+static void tend(struct supervisor *v, uint64_t ns)
+{
+	uint64_t end = now_ns() + ns, now;
+
+	do {
+		tend_events(v->s, next_random(&v->random));
+		tend_barrier(v->s, &v->barrier);
+		now = now_ns();
+		if (now < end)
+			sleep_ns(end - now < NSEC_PER_MSEC ? end - now :
+							     NSEC_PER_MSEC);
+	} while (now < end);
 }
 
 /*
@@ -103,7 +138,7 @@ static void settle_group(struct supervisor *v, int i)
 
 	if (stage == ADDING) {
 		while (wg_status(wg).value && now_ns() < until)
-			sleep_ms(1);
+			tend(v, NSEC_PER_MSEC);
 		if (wg_status(wg).value)
 			ksync_waitgroup_add(wg, -1);
 	}
@@ -126,12 +161,13 @@ static void kill_one(struct supervisor *v)
 	kill(v->pid[i], SIGKILL);
 	waitpid(v->pid[i], NULL, 0);
 	v->kills++;
-	for (k = 0; k < LOCKS; k++) {
+	for (k = 0; k < TREASURES; k++) {
 		struct treasure *t = &v->s->treasure[k];
 
 		t->perhaps += slot->busy[k];
 		t->surely += slot->busy[k] && get(&t->owner) == slot->id;
 	}
+	party_died(&v->barrier, slot);
 	settle_group(v, i);
 	spawn(v, i);
 }
@@ -143,28 +179,67 @@ static void kill_some(struct supervisor *v)
 	int n;
 
 	for (n = 0; n < 40 && !get(&v->s->stopping); n++) {
-		sleep_ns(next_random(&v->random) % scale);
+		tend(v, next_random(&v->random) % scale);
 		kill_one(v);
 	}
+}
+
+static bool is_calm(struct supervisor *v)
+{
+	return shop_is_quiet(v->s) && barrier_is_calm(v->s, &v->barrier);
+}
+
+/*
+ * Nobody is killed, and nobody begins to wait for what others have to do: what
+ * is not right by itself now is not going to be.
+ */
+static void keep_calm(struct supervisor *v)
+{
+	uint64_t until = now_ns() + v->s->calm_ms * NSEC_PER_MSEC;
+
+	set(&v->s->calm, 1);
+	look_into_shop(v->s);
+	while (!get(&v->s->stopping) && !is_calm(v)) {
+		tend(v, NSEC_PER_MSEC);
+		if (now_ns() < until)
+			continue;
+		if (!shop_is_quiet(v->s))
+			shop_is_stuck(v->s);
+		else if (!v->barrier.member_died)
+			barrier_is_stuck(v->s);
+	}
+	set(&v->s->calm, 0);
 }
 
 /* Nobody is killed, and everybody gets everything: nothing is stuck. */
 static void hold_parade(struct supervisor *v)
 {
 	uint64_t until = now_ns() + 8ULL * v->s->bound_ms * NSEC_PER_MSEC;
-	uint32_t number = count(&v->s->parade);
+	uint32_t number;
 	int i;
 
+	keep_calm(v);
+	number = count(&v->s->parade);
 	for (i = 0; i < WORKERS && !get(&v->s->stopping); i++) {
 		while (get(&v->s->slot[i].passed) != number &&
 		       !get(&v->s->stopping)) {
-			sleep_ms(1);
+			tend(v, NSEC_PER_MSEC);
 			if (now_ns() > until)
 				violation(v->s, "worker %#x makes no progress",
 					  v->s->slot[i].id);
 		}
 	}
+	check_rounds(v->s, &v->barrier);
 	v->parades++;
+}
+
+/* Those who wait for others, who may be gone. */
+static void release_workers(struct supervisor *v)
+{
+	tend(v, NSEC_PER_MSEC);
+	ksync_barrier_reset(v->s->barrier);
+	ksync_cond_broadcast(v->s->goods);
+	ksync_cond_broadcast(v->s->room);
 }
 
 static void end_workers(struct supervisor *v)
@@ -176,7 +251,7 @@ static void end_workers(struct supervisor *v)
 	for (i = 0; i < WORKERS; i++) {
 		while (v->pid[i] > 0 && !waitpid(v->pid[i], NULL, WNOHANG) &&
 		       !v->s->violated) {
-			sleep_ms(1);
+			release_workers(v);
 			if (now_ns() > until)
 				violation(v->s, "worker %#x does not end",
 					  v->s->slot[i].id);
@@ -192,11 +267,11 @@ static void end_workers(struct supervisor *v)
 static void check_end(struct supervisor *v)
 {
 	struct storm *s = v->s;
-	struct slot *me = &s->slot[0];
+	struct slot *me = &s->slot[WORKERS];
 	struct ksync_status st;
 	int k;
 
-	for (k = 0; k < LOCKS; k++) {
+	for (k = 0; k < TREASURES; k++) {
 		struct treasure *t = &s->treasure[k];
 
 		write_once(s, me, k, MUST);
@@ -229,6 +304,8 @@ static void check_end(struct supervisor *v)
 			violation(s, "wait group %d: %u members, %u waiters at the end",
 				  k, st.value, st.waiters_shared);
 	}
+	check_barrier_end(s, &v->barrier);
+	check_shop_end(s);
 }
 
 static void print_sum(struct supervisor *v)
@@ -239,7 +316,7 @@ static void print_sum(struct supervisor *v)
 
 	for (i = 0; i < WORKERS; i++)
 		ops += v->s->slot[i].ops;
-	for (i = 0; i < LOCKS; i++) {
+	for (i = 0; i < TREASURES; i++) {
 		reports += v->s->treasure[i].reports;
 		perhaps += v->s->treasure[i].perhaps;
 		surely += v->s->treasure[i].surely;
@@ -247,6 +324,9 @@ static void print_sum(struct supervisor *v)
 	printf("# %u kills, %llu operations, %u parades; died inside a lock: %u to %u, reported: %u\n",
 	       v->kills, (unsigned long long)ops, v->parades, surely, perhaps,
 	       reports);
+	printf("# %u trades, %u runs completed, %u events, %u waits cancelled; barrier: passed %u times, broken %u times\n",
+	       v->s->trades, v->s->completions, v->s->sets / 2,
+	       v->s->cancelled, v->s->meetings, v->s->breaks);
 	fflush(stdout);
 }
 
@@ -261,12 +341,18 @@ static const char *run_storm(enum broken broken, uint64_t ms)
 
 	v.s = s;
 	s->broken = broken;
+	s->cancels = ksync_guarantees() & KSYNC_G_CANCEL;
 	s->bound_ms = machine_is_slow() ? 20000 : 5000;
+	s->calm_ms = s->bound_ms / (broken ? 8 : 2);
 	/* The oracle has to wait this long to see it. */
-	if (broken == SLEEPS_ON)
+	if (broken == SLEEPS_ON || broken == LOSES_SETS ||
+	    broken == IGNORES_CANCEL)
 		s->bound_ms /= 4;
 	if (!storm_create(s))
 		return "could not make the objects";
+	s->slot[WORKERS].id = WORKERS + 1;
+	s->slot[WORKERS].random = next_random(&v.random) | 1;
+	s->slot[WORKERS].on_parade = true;
 	for (i = 0; i < WORKERS; i++)
 		spawn(&v, i);
 	while (!get(&s->stopping) && now_ns() < until) {
@@ -319,27 +405,7 @@ FIXTURE_VARIANT(oracle) {
 	const char *says[6];
 };
 
-/*
- * Who comes in without asking may also find what a dead one left: it is not told
- * of the death, and nobody is told of its own.
- */
-FIXTURE_VARIANT_ADD(oracle, lock) {
-	LOCKS_WITHOUT_LOCKING, {
-		"inside", "came in", "token", "torn", "reads", "was not told",
-	},
-};
-FIXTURE_VARIANT_ADD(oracle, read) {
-	READS_WITHOUT_LOCKING, { "while", "torn", "reader" },
-};
-FIXTURE_VARIANT_ADD(oracle, permit) {
-	TAKES_WITHOUT_PERMIT, { "permits are out" },
-};
-FIXTURE_VARIANT_ADD(oracle, report) {
-	HIDES_DEATHS, { "was not told", "torn" },
-};
-FIXTURE_VARIANT_ADD(oracle, wakeup) {
-	SLEEPS_ON, { "deadline passed" },
-};
+#include "storm_broken.h"
 
 /* What the oracle sees does not depend on the machine: a fast one does. */
 FIXTURE_SETUP(oracle)
@@ -348,6 +414,9 @@ FIXTURE_SETUP(oracle)
 		SKIP(SKIP_ALL, "tried on the host; here with KSYNC_DEEP=1");
 	REQUIRE_BACKEND();
 	REQUIRE(KSYNC_G_PROCESS_DEATH | KSYNC_G_BIND_SELF);
+	if (variant->broken == CANCELS_UNASKED ||
+	    variant->broken == IGNORES_CANCEL)
+		REQUIRE(KSYNC_G_CANCEL);
 }
 
 FIXTURE_TEARDOWN(oracle)

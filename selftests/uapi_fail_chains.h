@@ -164,6 +164,34 @@ static int hold_a_mutex(struct call *c)
 	return fd < 0 ? fd : me(mutex_trylock(fd)) ?: fd;
 }
 
+/* Its descriptor: what can cancel a wait. */
+static int have_token(struct call *c)
+{
+	int dev = device_open(), fd = create(dev, KSYNC_TYPE_EVENT, 0, 1);
+
+	close(dev);
+	return fd;
+}
+
+/* And what does. */
+static int set_token(struct call *c)
+{
+	int fd = have_token(c);
+
+	return fd < 0 ? fd : me(event_set(fd)) ?: fd;
+}
+
+/* The mutex, and behind it such an event. */
+static int hold_a_mutex_set_token(struct call *c)
+{
+	int mutex = hold_a_mutex(c);
+	int token = mutex < 0 ? mutex : set_token(c);
+
+	if (token < 0)
+		return token;
+	return token == dup2(token, mutex + 1) ? mutex : -EPROTO;
+}
+
 static struct call cond_wait_late(int fd, int mutex)
 {
 	struct call c = basic_call(fd, KSYNC_IOC_COND_WAIT);
@@ -231,6 +259,9 @@ CALL(begin, lock_call(s->fd, KSYNC_IOC_ONCE_BEGIN, NEVER))
 CALL(complete, basic_call(s->fd, KSYNC_IOC_ONCE_COMPLETE))
 CALL(abandon, basic_call(s->fd, KSYNC_IOC_ONCE_ABANDON))
 CALL(undo_it, basic_call(s->fd, KSYNC_IOC_ONCE_RESET))
+CALL(wait_unless, unless(cond_wait(s->fd, s->pidfd, NEVER), s->pidfd + 1, 0))
+CALL(arrive_unless, unless(arrive(s), s->pidfd, 0))
+CALL(begin_unless, unless(begin(s), s->pidfd, 0))
 CALL(request_one, request(s->fd, 0, 0, KSYNC_KEEP_MAX))
 CALL(withdraw_one, withdraw(s->fd))
 CALL(claim_one, claim(s->fd))
@@ -281,6 +312,7 @@ FIXTURE(chain)
 FIXTURE_VARIANT(chain)
 {
 	__u32 type, flags, nr;
+	__u32 parties;	/* of a barrier; 0: one */
 	bool name;
 	peer_fn prepare;
 	struct call (*hold)(const struct site *s);
@@ -400,9 +432,14 @@ FAILING(tracked_release, release, TRACKED, .prepare = take_permit,
 
 FAILING(cond_wait, wait_late, COND, .prepare = hold_a_mutex,
 	.result = -ETIMEDOUT);
+FAILING(cond_wait_cancelled, wait_unless, COND,
+	.prepare = hold_a_mutex_set_token, .result = -ECANCELED);
 FAILING(cond_signal, signal_one, COND);
 FAILING(cond_broadcast, signal_all, COND);
 FAILING(barrier_wait_alone, arrive, BARRIER, .result = 1, .at_least = 1);
+FAILING(barrier_wait_cancelled, arrive_unless, BARRIER, .parties = 2,
+	.prepare = set_token, .result = -ECANCELED, .lasting = true,
+	.at_least = 1);
 FAILING(barrier_join, join_it, BARRIER, .undo = leave, .lasting = true,
 	.at_least = 1);
 FAILING(barrier_leave, leave, BARRIER, .prepare = join_barrier,
@@ -412,6 +449,12 @@ FAILING(once_begin, begin, ONCE, .undo = abandon, .lasting = true,
 	.at_least = 1);
 FAILING(once_begin_waits, begin, ONCE, .undo = abandon, .hold = begin,
 	.let_go = abandon, .given_up = 1, .lasting = true, .at_least = 1);
+FAILING(once_begin_cancelled, begin_unless, ONCE, .prepare = set_token,
+	.hold = begin, .let_go = abandon, .given_up = 1, .result = -ECANCELED,
+	.lasting = true, .at_least = 1);
+FAILING(once_begin_not_cancelled, begin_unless, ONCE, .prepare = have_token,
+	.undo = abandon, .hold = begin, .let_go = abandon, .given_up = 1,
+	.lasting = true, .at_least = 1);
 FAILING(once_complete, complete, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_abandon, abandon, ONCE, .prepare = run_once, .lasting = true);
 FAILING(once_reset, undo_it, ONCE, .prepare = complete_once, .lasting = true);

@@ -97,7 +97,7 @@ static int site_object(const struct site *s, const FIXTURE_VARIANT(chain) * v)
 	if (v->type == KSYNC_TYPE_SEM)
 		return create_sem(s->dev, v->flags, 1, 1);
 	if (v->type == KSYNC_TYPE_BARRIER)
-		c.arg.create.max = 1;
+		c.arg.create.max = v->parties ?: 1;
 	return call_run(&c) ?: c.arg.create.fd;
 }
 

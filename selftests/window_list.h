@@ -257,32 +257,32 @@ WINDOW(wg_wait) { {
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
 
-WINDOW(event_set) { {
-	.type = &an_event, MATES(canceled, canceled_in_queue),
+WINDOW(event_set_cancels) { {
+	.type = &a_token, MATES(canceled, canceled_in_queue),
 	.keep = no_repair, .let_go = set_event, .needs = KSYNC_G_CANCEL,
 	CALLS(NULL, set_event, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
 WINDOW(event_set_parent) { {
-	.type = &a_child, MATES(canceled, event_waiter),
+	.type = &a_child, MATES(canceled, token_waiter),
 	.keep = no_repair, .let_go = tie_and_set_parent,
 	.needs = KSYNC_G_CANCEL, CALLS(NULL, tie_to_parent, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
 WINDOW(event_set_above) { {
-	.type = &a_child, MATES(canceled_in_queue, event_waiter),
+	.type = &a_child, MATES(canceled_in_queue, token_waiter),
 	.keep = tie_to_parent, .let_go = set_parent,
 	.needs = KSYNC_G_CANCEL, CALLS(NULL, set_parent, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
 WINDOW(event_reset_below) { {
-	.type = &a_reset_child, MATES(event_waiter, event_waiter),
+	.type = &a_reset_child, MATES(token_waiter, token_waiter),
 	.keep = tie_and_set_parent, .let_go = set_event,
 	CALLS(NULL, reset_child, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
 } };
 WINDOW(event_wait_below) { {
-	.type = &a_child, MATES(canceled, event_waiter),
+	.type = &a_child, MATES(canceled, token_waiter),
 	.keep = tie_and_set_parent, .let_go = no_repair,
 	.needs = KSYNC_G_CANCEL, CALLS(NULL, wait_for_event, NULL),
 	.before = NO_REPORT, .after = NO_REPORT,
@@ -310,3 +310,5 @@ WINDOW(unlink) { {
 	.type = &a_name, MATES(user, user),
 	CALLS(open_name, unlink_name, NULL),
 } };
+
+#include "window_list_rendezvous.h"

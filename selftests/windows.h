@@ -23,6 +23,7 @@ struct window_type {
 	long (*seize)(void *h);
 	job_fn intrude;			/* meanwhile fails with -EBUSY */
 	long (*give)(void *h, long outcome);
+	bool uncounted;			/* the status may not tell who waits */
 };
 
 /* What comes out of a death; for semaphores the number of lost permits. */
@@ -42,6 +43,15 @@ enum tells {
 	TELLS_EARLIER,		/* as TELLS_ALL, of somebody before as well */
 	TELLS_LOSSES,		/* what is lost is counted, nothing is reported */
 	TELLS_UNBOUND,		/* the outcome is what is left, nothing counts */
+	TELLS_BREAKS,		/* as TELLS_ALL, and some is reported that is */
+				/* no death */
+};
+
+/* Which keepers that let go are told of the victim. */
+enum going {
+	GOES_NOWHERE,		/* it sleeps, or is dead */
+	GOES_ALONE,
+	GOES_WITH_MATE,
 };
 
 struct window {
@@ -51,11 +61,15 @@ struct window {
 	long may;		/* what the call may also give */
 	job_fn keep, let_go;
 	bool times_out;		/* the keeper does not let go for the call */
+	/* The keeper's, if the victim has not let the mate go. */
+	job_fn instead;
 	const struct window_role *mate[2];	/* one of them; may be NULL */
 	bool queue;		/* the mate may wait before the call */
 	enum tells tells;
 	/* The outcome if it dies before the call, and after it. */
 	long before, after;
+	bool between;		/* in the middle of it also NO_REPORT or REPORT */
+	bool loose;		/* the outcome also depends on when the mate comes */
 	uint64_t needs;
 };
 

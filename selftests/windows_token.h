@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The windows of die_in_window that are about events and what they cancel. */
-#ifndef KSYNC_SELFTEST_WINDOWS_EVENT_H
-#define KSYNC_SELFTEST_WINDOWS_EVENT_H
+#ifndef KSYNC_SELFTEST_WINDOWS_TOKEN_H
+#define KSYNC_SELFTEST_WINDOWS_TOKEN_H
 
 #include "windows.h"
 
@@ -45,19 +45,19 @@ static const struct window_role enlarger = {
 };
 
 /* Events. The mate waits for what never comes, until it is cancelled. */
-static int window_create_event(void **h, uint32_t flags, uint32_t nr)
+static int window_create_token(void **h, uint32_t flags, uint32_t nr)
 {
 	struct ksync_options o = { .nr = nr };
 
 	return event_ops.create(h, &o);
 }
 
-static long seize_event(void *h)
+static long seize_token(void *h)
 {
 	return lock_outcome(ksync_event_wait_until(h, PATIENTLY));
 }
 
-static long reset_event(void *h, long outcome)
+static long reset_token(void *h, long outcome)
 {
 	return ksync_event_reset(h);
 }
@@ -94,9 +94,9 @@ static long be_canceled_in_queue(void *h, uint64_t unused)
 	return err == -ECANCELED ? 0 : err ?: -EBADMSG;
 }
 
-static const struct window_type an_event = {
-	.create = window_create_event, .ops = &event_ops,
-	.seize = seize_event, .give = reset_event,
+static const struct window_type a_token = {
+	.create = window_create_token, .ops = &event_ops,
+	.seize = seize_token, .give = reset_token,
 };
 
 static const struct window_role canceled = {
@@ -171,13 +171,13 @@ static long reset_family(void *h, long outcome)
 
 static const struct window_type a_child = {
 	.create = window_create_family, .ops = &event_ops,
-	.seize = seize_event, .give = reset_family,
+	.seize = seize_token, .give = reset_family,
 };
 
 /* The victim may have reset it last. */
 static long set_and_seize(void *h)
 {
-	return ksync_event_set(h) ?: seize_event(h);
+	return ksync_event_set(h) ?: seize_token(h);
 }
 
 static const struct window_type a_reset_child = {
@@ -195,8 +195,8 @@ static long wait_for_event(void *h, uint64_t unused)
 	return ksync_event_wait(h);
 }
 
-static const struct window_role event_waiter = {
+static const struct window_role token_waiter = {
 	wait_for_event, no_repair, no_repair
 };
 
-#endif /* KSYNC_SELFTEST_WINDOWS_EVENT_H */
+#endif /* KSYNC_SELFTEST_WINDOWS_TOKEN_H */
