@@ -55,6 +55,9 @@
 #define BUSY		3
 #define LEAVE_NS	4000
 
+/* In so many holds that it gives back here, a thread tells where it runs. */
+#define TELL_EVERY	32
+
 /* What stands in place of the count of those who wait to write. */
 #define nudged_of(q)	(&(q)->queue->writers)
 #define NUDGED		1U	/* one was woken, and has not failed yet */
@@ -412,17 +415,16 @@ static void wake_oldest(struct kfx_q *q)
 }
 
 /*
- * Not with the queue locked, so that it is free at once. If a waiter was nudged
- * it tries; if that one dies, the others find out.
+ * @word: as it is, or was. Not with the queue locked, so that it is free at
+ * once. If a waiter was nudged it tries; if that one dies, the others find out.
  */
-static void let_free(struct kfx_q *q)
+static void let_free(struct kfx_q *q, uint64_t word)
 {
-	struct ksync_lock_cell *lock = &q->cell->lock;
-
 	/* A full barrier: pairs with set_flags() and with mutex_poll(). */
-	kfx_swap(&lock->owner, 0);
-	if ((kfx_load(&q->cell->state) & KSYNC_LOCK_WAITERS) &&
-	    kfx_load(nudged_of(q)) != NUDGED)
+	while (kfx_lock_id(word) == q->owner &&
+	       !kfx_cas(&q->cell->state, &word, word & ~KSYNC_LOCK_ID))
+		;
+	if ((word & KSYNC_LOCK_WAITERS) && kfx_load(nudged_of(q)) != NUDGED)
 		wake_oldest(q);
 }
 
@@ -464,10 +466,20 @@ static void let_go(struct kfx_q *q)
 	mutex_advance(q);
 }
 
+/*
+ * As wide as it was changed by who locked: a processor makes a wider look wait
+ * until that change is in the cache, which takes as long as an atomic operation.
+ */
+static uint64_t word_by_halves(struct kfx_q *q)
+{
+	return kfx_load(&q->cell->lock.owner) |
+	       (uint64_t)kfx_load(&q->cell->lock.ctl) << 32;
+}
+
 /* Beyond what ksync_inline_unlock() does. */
 static void release(struct kfx_q *q)
 {
-	uint64_t word = kfx_load(&q->cell->state);
+	uint64_t word = word_by_halves(q);
 
 	if (kfx_lock_id(word) != q->owner) {
 		/* It has let go, and then seen flags; or we seemed dead. */
@@ -483,7 +495,7 @@ static void release(struct kfx_q *q)
 		let_go(q);
 		kfx_q_unlock(q);
 	} else if ((word & KSYNC_LOCK_WAITERS) || !let_free_unfenced(q)) {
-		let_free(q);
+		let_free(q, word);
 	}
 }
 
@@ -509,7 +521,9 @@ int kfx_mutex_unlock(struct ksync_object *base, uint32_t index)
 		return 0;
 	}
 	kfx_q_init(&q, obj, index, t->id);
-	kfx_line_here(t->line);
+	/* A thread is not moved often, and to look takes time. */
+	if (!(kfx_load(&cell->lock.token) % TELL_EVERY))
+		kfx_line_here(t->line);
 	release(&q);
 	kfx_hold_end(t, hold, index);
 	return 0;
