@@ -157,7 +157,8 @@ struct kfx_thread {
 
 /*
  * A thread's own memory. The cache is valid in its epoch, which ends when an
- * object goes, and in a child at fork.
+ * object goes, and in a child at fork. spin_ns and spun are for
+ * backend_futex_mutex.c.
  */
 #define KFX_CACHED	4U
 #define KFX_TLS		__attribute__((tls_model("initial-exec")))
@@ -169,6 +170,8 @@ struct kfx_self {
 		struct kfx_thread *thread;
 	} cache[KFX_CACHED];
 	struct kfx_thread *list;
+	uint32_t spin_ns;
+	bool spun;
 };
 
 /*
@@ -360,6 +363,15 @@ void kfx_q_redo(struct kfx_q *q);
 static inline struct kfx_line *kfx_line(struct kfx_object *obj, uint32_t id)
 {
 	return &obj->lines[id % KFX_LINES];
+}
+
+/* For those who may wait for the thread: where it runs. */
+static inline void kfx_line_here(struct kfx_line *line)
+{
+	uint32_t cpu = kfx_cpu();
+
+	if (kfx_load(&line->cpu) != cpu)
+		kfx_store(&line->cpu, cpu);
 }
 
 /* The first waiter, 0 for none. */

@@ -199,6 +199,8 @@ enum kfx_line_kind {
  * nudged	q: woken to try; the thread clears it when it failed
  * lost		q: members that the round has lost; barrier: 1 if it was broken;
  *		once: with n, the result
+ * cpu		1 + the processor on which the thread last waited, or gave back
+ *		what others may wait for; 0: not known. A hint for them
  *
  * The queue lock:
  *
@@ -225,6 +227,7 @@ struct kfx_line {
 	uint32_t prev;
 	uint32_t nudged;
 	uint32_t lost;
+	uint32_t cpu;
 
 	union {
 		struct ksync_hold more[KFX_HOLDS_MORE - KFX_HOLDS]

@@ -38,6 +38,26 @@
 /* Unlocks in a row without waiters, after which fences are left out again. */
 #define CALM	1000
 
+/*
+ * How long to spin. What it takes to sleep and to be woken differs by a factor of
+ * ten between machines, and so do programs in how long they keep a mutex. So
+ * each thread learns: if a sleep ended soon it had better gone on spinning, and
+ * the next time it spins for longer; if not, for less.
+ */
+#define SPIN_FIRST_NS	20000U
+#define SPIN_LEAST_NS	5000U
+#define SPIN_MOST_NS	100000U
+
+/* Rounds of a pause before the first look at the holder. */
+#define LOOK_ROUNDS	4
+
+/* With so many holds in between others are left alone for so long. */
+#define BUSY		3
+#define LEAVE_NS	4000
+
+/* In so many holds that it gives back here, a thread tells where it runs. */
+#define TELL_EVERY	32
+
 /* What stands in place of the count of those who wait to write. */
 #define nudged_of(q)	(&(q)->queue->writers)
 #define NUDGED		1U	/* one was woken, and has not failed yet */
@@ -125,20 +145,69 @@ static int try_take(struct kfx_q *q, uint64_t *word, bool newcomer)
 	return 0;
 }
 
-/* Until it is free and ours, for about as long as it takes to go to sleep. */
+/*
+ * May the holder be about to let go, and for us? Not if it ran where we run, or
+ * if somebody has spun for this hold and went to sleep.
+ */
+static bool may_get(struct kfx_q *q, uint64_t word, bool newcomer)
+{
+	struct kfx_line *owner = kfx_line(q->obj, kfx_lock_id(word));
+
+	if (newcomer && (kfx_load(nudged_of(q)) == STARVING ||
+			 (in_order(q->obj) && (word & KSYNC_LOCK_WAITERS))))
+		return false;
+	return !(word & KSYNC_LOCK_LOST) &&
+	       kfx_load(&owner->cpu) != kfx_cpu() &&
+	       kfx_load(&kfx_mutex_more(q->cell)->seen) !=
+	       (uint32_t)kfx_load(&q->cell->lock.token);
+}
+
+static uint32_t spin_ns(void)
+{
+	return kfx_self.spin_ns ? kfx_self.spin_ns : SPIN_FIRST_NS;
+}
+
+/* It has it now, after a sleep and, before that, a spin that was in vain. */
+static void learn(struct kfx_line *line)
+{
+	uint32_t ns = spin_ns();
+
+	if (kfx_now() - kfx_load(&line->since) > SPIN_MOST_NS)
+		ns = ns / 2 > SPIN_LEAST_NS ? ns / 2 : SPIN_LEAST_NS;
+	else
+		ns = 2 * ns < SPIN_MOST_NS ? 2 * ns : SPIN_MOST_NS;
+	kfx_self.spin_ns = ns;
+}
+
+static void relax(uint32_t rounds)
+{
+	while (rounds--)
+		kfx_relax();
+}
+
+/*
+ * Until it is free and ours. Every look takes the cache line away from the
+ * holder, and every change of hands takes as long as many short holds. So who
+ * sees others come and go leaves them alone for a while.
+ */
 static int spin(struct kfx_q *q, uint64_t *word, bool newcomer)
 {
-	uint32_t i, n = kfx_spins();
+	struct ksync_lock_cell *lock = &q->cell->lock;
+	uint32_t n = kfx_spins(spin_ns()), i, pause = LOOK_ROUNDS;
+	uint32_t before = kfx_load(&lock->token);
 
-	for (i = 0; i < n; i++) {
-		/* The next unlock is not for us. */
-		if (newcomer && kfx_load(nudged_of(q)) == STARVING)
-			break;
-		kfx_relax();
-		if (kfx_load(&q->cell->lock.owner))
-			continue;
+	kfx_self.spun = false;
+	for (i = 0; i < n && may_get(q, *word, newcomer); i += pause) {
+		kfx_self.spun = true;
+		relax(pause);
+		pause = 1;
+		if ((uint32_t)kfx_load(&lock->token) - before >= BUSY) {
+			pause = kfx_spins(LEAVE_NS);
+			relax(pause);
+			before = kfx_load(&lock->token);
+		}
 		*word = kfx_load(&q->cell->state);
-		if (!try_take(q, word, newcomer))
+		if (!kfx_lock_id(*word) && !try_take(q, word, newcomer))
 			return 0;
 	}
 	*word = kfx_load(&q->cell->state);
@@ -241,6 +310,8 @@ static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit)
 	kfx_wait_set(line, KFX_IDLE);
 	if (ret)
 		return ret;
+	if (kfx_self.spun)
+		learn(line);
 	return taken(q, kfx_load(&q->cell->state), true);
 }
 
@@ -296,6 +367,7 @@ static int take(struct ksync_object *base, uint32_t index,
 	/* Before the word can name us; the CAS is a full barrier. */
 	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
 	kfx_q_init(&q, obj, index, t->id);
+	kfx_line_here(t->line);
 	ret = take_slowly(&q, t, limit);
 	if (ret && ret != -EOWNERDEAD)
 		kfx_hold_end(t, hold, index);
@@ -343,17 +415,16 @@ static void wake_oldest(struct kfx_q *q)
 }
 
 /*
- * Not with the queue locked, so that it is free at once. If a waiter was nudged
- * it tries; if that one dies, the others find out.
+ * @word: as it is, or was. Not with the queue locked, so that it is free at
+ * once. If a waiter was nudged it tries; if that one dies, the others find out.
  */
-static void let_free(struct kfx_q *q)
+static void let_free(struct kfx_q *q, uint64_t word)
 {
-	struct ksync_lock_cell *lock = &q->cell->lock;
-
 	/* A full barrier: pairs with set_flags() and with mutex_poll(). */
-	kfx_swap(&lock->owner, 0);
-	if ((kfx_load(&q->cell->state) & KSYNC_LOCK_WAITERS) &&
-	    kfx_load(nudged_of(q)) != NUDGED)
+	while (kfx_lock_id(word) == q->owner &&
+	       !kfx_cas(&q->cell->state, &word, word & ~KSYNC_LOCK_ID))
+		;
+	if ((word & KSYNC_LOCK_WAITERS) && kfx_load(nudged_of(q)) != NUDGED)
 		wake_oldest(q);
 }
 
@@ -395,10 +466,20 @@ static void let_go(struct kfx_q *q)
 	mutex_advance(q);
 }
 
+/*
+ * As wide as it was changed by who locked: a processor makes a wider look wait
+ * until that change is in the cache, which takes as long as an atomic operation.
+ */
+static uint64_t word_by_halves(struct kfx_q *q)
+{
+	return kfx_load(&q->cell->lock.owner) |
+	       (uint64_t)kfx_load(&q->cell->lock.ctl) << 32;
+}
+
 /* Beyond what ksync_inline_unlock() does. */
 static void release(struct kfx_q *q)
 {
-	uint64_t word = kfx_load(&q->cell->state);
+	uint64_t word = word_by_halves(q);
 
 	if (kfx_lock_id(word) != q->owner) {
 		/* It has let go, and then seen flags; or we seemed dead. */
@@ -414,7 +495,7 @@ static void release(struct kfx_q *q)
 		let_go(q);
 		kfx_q_unlock(q);
 	} else if ((word & KSYNC_LOCK_WAITERS) || !let_free_unfenced(q)) {
-		let_free(q);
+		let_free(q, word);
 	}
 }
 
@@ -440,6 +521,9 @@ int kfx_mutex_unlock(struct ksync_object *base, uint32_t index)
 		return 0;
 	}
 	kfx_q_init(&q, obj, index, t->id);
+	/* A thread is not moved often, and to look takes time. */
+	if (!(kfx_load(&cell->lock.token) % TELL_EVERY))
+		kfx_line_here(t->line);
 	release(&q);
 	kfx_hold_end(t, hold, index);
 	return 0;

@@ -8,6 +8,7 @@
 /* How often, and for how long, to let others run before a thread queues. */
 #define YIELDS		6
 #define YIELD_NS	1000000ULL
+#define SPIN_NS		5000
 
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
@@ -96,9 +97,15 @@ static int read_again(struct kfx_q *q, struct ksync_hold *hold, bool try)
 	return reader_result(q, hold);
 }
 
+/* None with one processor, where spinning is in vain. */
+static uint32_t spins(void)
+{
+	return kfx_cpus() == 1 ? 0 : kfx_spins(SPIN_NS);
+}
+
 static int spin_read(struct kfx_q *q, struct ksync_hold *hold)
 {
-	uint32_t i, n = kfx_spins();
+	uint32_t i, n = spins();
 	int ret = -EBUSY;
 
 	for (i = 0; i < n && ret == -EBUSY; i++) {
@@ -250,7 +257,7 @@ static int try_write(struct kfx_q *q)
 /* Likewise. With the word, no new readers come. */
 static int spin_write(struct kfx_q *q)
 {
-	uint32_t i, n = kfx_spins();
+	uint32_t i, n = spins();
 	int ret = -EBUSY;
 
 	/* To look at all lines takes a while, too. */

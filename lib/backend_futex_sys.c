@@ -16,7 +16,7 @@
 #include "backend_futex.h"
 
 #define NSEC_PER_SEC 1000000000ULL
-#define SPIN_NS	5000
+#define NSEC_PER_USEC 1000U
 
 /* What SYS_futex takes: as wide as long, whatever time_t is. */
 struct futex_time {
@@ -173,30 +173,36 @@ unsigned int kfx_cpus(void)
 	return n;
 }
 
-/*
- * For how many rounds of a pause, which differs a lot between processors, to
- * spin rather than sleep: about what it costs to sleep and be woken. None with
- * one processor.
- */
-unsigned int kfx_spins(void)
+/* The one that the thread runs on, or ran on just now; 0 if that is unknown. */
+unsigned int kfx_cpu(void)
 {
-	static unsigned int spins;
-	unsigned int n = kfx_load(&spins), i;
+	int saved = errno, cpu = sched_getcpu();
+
+	errno = saved;
+	return cpu + 1;
+}
+
+/*
+ * How many rounds of a pause, which differs a lot between processors, take so
+ * long.
+ */
+unsigned int kfx_spins(unsigned int ns)
+{
+	static unsigned int per_us;
+	unsigned int n = kfx_load(&per_us), i;
 	uint64_t began, took;
 
-	if (kfx_cpus() == 1)
-		return 0;
-	if (n)
-		return n;
-	began = kfx_now();
-	for (i = 0; i < 50; i++)
-		kfx_relax();
-	took = kfx_now() - began;
-	n = took ? 50 * SPIN_NS / took : 0;
-	/* An interruption may have made it seem long. */
-	n = n < 50 ? 50 : n > 2000 ? 2000 : n;
-	kfx_store(&spins, n);
-	return n;
+	if (!n) {
+		began = kfx_now();
+		for (i = 0; i < 50; i++)
+			kfx_relax();
+		took = kfx_now() - began;
+		n = took ? 50 * NSEC_PER_USEC / took : 0;
+		/* An interruption may have made it seem long. */
+		n = n < 10 ? 10 : n > 400 ? 400 : n;
+		kfx_store(&per_us, n);
+	}
+	return n * ns / NSEC_PER_USEC;
 }
 
 /* The system call, since the C library's wrapper is a cancellation point. */

@@ -90,6 +90,16 @@ KSYNC_INLINE int ksync_inline_key_is(const struct ksync_hold *hold,
 	return hold->key == key;
 }
 
+/*
+ * What the word becomes, for the compiler to keep: it would make it again out of
+ * what the atomic operation gave, and what remembers it would have to wait.
+ */
+#ifdef __LP64__
+#define KSYNC_INLINE_KEEP(next)		__asm__("" : "+r" (next))
+#else
+#define KSYNC_INLINE_KEEP(next)		((void)(next))
+#endif
+
 /* For statistics, which may miss one. */
 #define KSYNC_INLINE_COUNT(p)						\
 	__atomic_store_n(p, __atomic_load_n(p, __ATOMIC_RELAXED) + 1,	\
@@ -237,14 +247,16 @@ KSYNC_INLINE int ksync_inline_unread(const struct ksync_inline *h)
 KSYNC_INLINE int ksync_inline_fewer(struct ksync_inline_cell *cell,
 				    uint64_t *seen, uint32_t n)
 {
-	uint64_t word = *seen;
+	uint64_t word = *seen, next;
 
 	while (!(word & KSYNC_INLINE_SEM_WAITERS) &&
 	       (word & KSYNC_INLINE_SEM_VALUE) >= n) {
-		if (__atomic_compare_exchange_n(&cell->state, &word, word - n,
-						0, __ATOMIC_ACQUIRE,
+		next = word - n;
+		KSYNC_INLINE_KEEP(next);
+		if (__atomic_compare_exchange_n(&cell->state, &word, next, 0,
+						__ATOMIC_ACQUIRE,
 						__ATOMIC_RELAXED)) {
-			*seen = word - n;
+			*seen = next;
 			return 1;
 		}
 	}
@@ -256,7 +268,7 @@ KSYNC_INLINE int ksync_inline_fewer(struct ksync_inline_cell *cell,
 KSYNC_INLINE int ksync_inline_more(struct ksync_inline_cell *cell,
 				   uint64_t *seen, uint32_t n)
 {
-	uint64_t word = *seen;
+	uint64_t word = *seen, next;
 	uint32_t value, max;
 
 	for (;;) {
@@ -265,10 +277,12 @@ KSYNC_INLINE int ksync_inline_more(struct ksync_inline_cell *cell,
 		if ((word & KSYNC_INLINE_SEM_WAITERS) || value > max ||
 		    n > max - value)
 			break;
-		if (__atomic_compare_exchange_n(&cell->state, &word, word + n,
-						0, __ATOMIC_RELEASE,
+		next = word + n;
+		KSYNC_INLINE_KEEP(next);
+		if (__atomic_compare_exchange_n(&cell->state, &word, next, 0,
+						__ATOMIC_RELEASE,
 						__ATOMIC_RELAXED)) {
-			*seen = word + n;
+			*seen = next;
 			return 1;
 		}
 	}
