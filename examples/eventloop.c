@@ -118,7 +118,7 @@ int main(void)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!(ksync_guarantees() & KSYNC_G_POLL))
-		errx(77, "the %s backend cannot be polled", ksync_backend());
+		errx(4, "the %s backend cannot be polled", ksync_backend());
 	check(ksync_mutex_create(&mutex, NULL), "create");
 	child = begin_child();
 	ticks = begin_ticks();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Single flight: many processes want the same result, which is dear. One makes
- * it, and all get it. If that one is killed, another one begins afresh.
+ * Run once: many processes need the same thing set up, which is dear. One does
+ * it, for all and for ever. If that one is killed, another one begins afresh.
  *
  *	once [PROCESSES [KILLS]]
  */
