@@ -522,8 +522,10 @@ static void stop_somewhere(struct scene *s)
 
 static bool is_left_out(struct scene *s)
 {
+	unsigned int one_in = strcmp(ksync_backend(), "futex") ? 2 : 5;
+
 	return machine_is_slow() && !run_is_deep() &&
-	       !strcmp(ksync_backend(), "futex") && next_random(&s->random) % 3;
+	       next_random(&s->random) % one_in;
 }
 
 /* Every so many instructions of a call of that length, 0: some of them. */

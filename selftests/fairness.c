@@ -95,8 +95,9 @@ TEST_F(fairness, starve_sleeper)
 		ASSERT_EQ(0, ksync_mutex_unlock(self->f->m));
 		sleep_ns(HOLD_NS / 3);
 	}
-	EXPECT_GE(2, percentile(overtaken, 30, 80));
-	EXPECT_GE(10, percentile(overtaken, 30, 100));
+	EXPECT_GE(2, percentile(overtaken, 30, 50));
+	EXPECT_GE(6, percentile(overtaken, 30, 80));
+	EXPECT_GE(20, percentile(overtaken, 30, 100));
 	printf("# overtaken: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
 }
@@ -183,9 +184,14 @@ TEST_F(fairness, starve_writer)
 		ASSERT_EQ(0, ksync_rwlock_unlock(self->f->rw));
 		sleep_ns(HOLD_NS);
 	}
-	/* The few that came between the look and the place in the queue. */
-	EXPECT_GE(4, percentile(overtaken, 30, 80));
-	EXPECT_GE(20, percentile(overtaken, 30, 100));
+	/*
+	 * The few that came between the look and the place in the queue, where a
+	 * busy machine may let us wait for some milliseconds. Where readers are
+	 * preferred there is no end of them.
+	 */
+	EXPECT_GE(8, percentile(overtaken, 30, 50));
+	EXPECT_GE(16, percentile(overtaken, 30, 80));
+	EXPECT_GE(50, percentile(overtaken, 30, 100));
 	printf("# readers that came first: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
 }
@@ -225,9 +231,9 @@ TEST_F(fairness, starve_reader)
 		sleep_ns(HOLD_NS);
 	}
 	/* One between the look and the queue; two if the reader spins meanwhile. */
-	EXPECT_GE(1, percentile(overtaken, 30, 50));
-	EXPECT_GE(2, percentile(overtaken, 30, 80));
-	EXPECT_GE(10, percentile(overtaken, 30, 100));
+	EXPECT_GE(2, percentile(overtaken, 30, 50));
+	EXPECT_GE(4, percentile(overtaken, 30, 80));
+	EXPECT_GE(20, percentile(overtaken, 30, 100));
 	printf("# writers that came first: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
 }
@@ -270,8 +276,9 @@ TEST_F(fairness, sem_large)
 		ASSERT_EQ(0, ksync_sem_release(self->f->s, 4));
 		sleep_ns(HOLD_NS);
 	}
-	EXPECT_GE(4, percentile(overtaken, 20, 80));
-	EXPECT_GE(20, percentile(overtaken, 20, 100));
+	EXPECT_GE(4, percentile(overtaken, 20, 50));
+	EXPECT_GE(12, percentile(overtaken, 20, 80));
+	EXPECT_GE(40, percentile(overtaken, 20, 100));
 	printf("# small ones that came first: median %d, most %d\n",
 	       percentile(overtaken, 20, 50), percentile(overtaken, 20, 100));
 }

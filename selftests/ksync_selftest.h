@@ -90,7 +90,7 @@ static inline uint64_t now_ns(void)
 static inline uint64_t rounds_ns(void)
 {
 	const char *ms = getenv("KSYNC_ROUNDS_MS");
-	uint64_t usual = run_is_deep() ? 2000 : machine_is_slow() ? 200 : 500;
+	uint64_t usual = run_is_deep() ? 2000 : machine_is_slow() ? 130 : 500;
 
 	return (ms ? strtoull(ms, NULL, 0) : usual) * NSEC_PER_MSEC;
 }
