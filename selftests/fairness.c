@@ -3,12 +3,16 @@
  * Fairness. Where it can be, it is counted and not timed: how many others came
  * first is the same on a slow machine. The bounds have room for the scheduler;
  * a lock that knows no queue misses them by far.
+ *
+ * Who counts may lose its processor between the count and the call, for long on a
+ * busy machine. So the medians say most, and the highest little.
  */
 
 #include "actor.h"
 
 /* How long a busy holder keeps it: asleep, so that one CPU is enough. */
 #define HOLD_NS	(3 * NSEC_PER_MSEC)
+#define MOST	200
 
 /* Shared with the busy actors. */
 struct field {
@@ -97,7 +101,7 @@ TEST_F(fairness, starve_sleeper)
 	}
 	EXPECT_GE(2, percentile(overtaken, 30, 50));
 	EXPECT_GE(6, percentile(overtaken, 30, 80));
-	EXPECT_GE(20, percentile(overtaken, 30, 100));
+	EXPECT_GE(MOST, percentile(overtaken, 30, 100));
 	printf("# overtaken: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
 }
@@ -191,7 +195,7 @@ TEST_F(fairness, starve_writer)
 	 */
 	EXPECT_GE(8, percentile(overtaken, 30, 50));
 	EXPECT_GE(16, percentile(overtaken, 30, 80));
-	EXPECT_GE(50, percentile(overtaken, 30, 100));
+	EXPECT_GE(MOST, percentile(overtaken, 30, 100));
 	printf("# readers that came first: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
 }
@@ -233,7 +237,7 @@ TEST_F(fairness, starve_reader)
 	/* One between the look and the queue; two if the reader spins meanwhile. */
 	EXPECT_GE(2, percentile(overtaken, 30, 50));
 	EXPECT_GE(4, percentile(overtaken, 30, 80));
-	EXPECT_GE(20, percentile(overtaken, 30, 100));
+	EXPECT_GE(MOST, percentile(overtaken, 30, 100));
 	printf("# writers that came first: median %d, most %d\n",
 	       percentile(overtaken, 30, 50), percentile(overtaken, 30, 100));
 }
@@ -278,7 +282,7 @@ TEST_F(fairness, sem_large)
 	}
 	EXPECT_GE(4, percentile(overtaken, 20, 50));
 	EXPECT_GE(12, percentile(overtaken, 20, 80));
-	EXPECT_GE(40, percentile(overtaken, 20, 100));
+	EXPECT_GE(MOST, percentile(overtaken, 20, 100));
 	printf("# small ones that came first: median %d, most %d\n",
 	       percentile(overtaken, 20, 50), percentile(overtaken, 20, 100));
 }
