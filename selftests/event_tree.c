@@ -138,7 +138,7 @@ TEST_F(event_tree, no_such_tree)
 	EXPECT_FALSE(is_set(E(11)));
 }
 
-TEST_F(event_tree, no_more_children)
+TEST_F_TIMEOUT(event_tree, no_more_children, 300)
 {
 	struct ksync_options o = { .nr = 4100 };
 	struct ksync_event *many;
