@@ -12,10 +12,12 @@
  *				and so on. By default at some of each call: as
  *				many as half of KSYNC_ROUNDS_MS (500) allows, on
  *				an emulated machine a quarter. There only one in
- *				three calls of the futex backend is tried: it is
- *				the code that the host runs
+ *				five calls of the futex backend is tried, which
+ *				is the code that the host runs, and one in two
+ *				of the module's
  *	KSYNC_WINDOW_LONGEST	the stride is for calls of so many instructions
  *				at most
+ *	KSYNC_WINDOW_SECONDS	and each of them is left after so long
  *	KSYNC_SEED		which ones, and who comes when
  */
 
@@ -479,65 +481,7 @@ static bool stop_at(struct scene *s, uint64_t at, bool may_go_on)
 	return try_stop(s, &stop);
 }
 
-/*
- * What only goes wrong when somebody came at one instruction and the victim died
- * at another, soon after.
- */
-static bool stop_again(struct scene *s, uint64_t at)
-{
-	struct stop stop = { .at = at, .mate_comes = AT_STOP };
-	unsigned int i;
-	bool fine = true;
-
-	for (i = 0; fine && i < AGAIN; i++) {
-		stop.mate = s->w->mate[next_random(&s->random) % 2];
-		stop.more = next_random(&s->random) % SOON;
-		fine = !stop.mate || try_stop(s, &stop);
-	}
-	return fine;
-}
-
-static void stop_everywhere(struct scene *s, uint64_t stride)
-{
-	uint64_t at = next_random(&s->random) % stride;
-
-	while (at <= s->longest && stop_at(s, at, true) && stop_again(s, at))
-		at += stride;
-}
-
-/* Some, evenly over the length of the call. */
-static void stop_somewhere(struct scene *s)
-{
-	uint64_t until = now_ns() + rounds_ns() / (machine_is_slow() ? 4 : 2);
-	unsigned int least = machine_is_slow() && !run_is_deep() ? 2 : 4;
-	uint32_t place = next_random(&s->random);
-	unsigned int i;
-
-	for (i = 0; i < least || now_ns() < until; i++) {
-		place += 0x9e3779b9;	/* 2^32 / golden ratio */
-		if (!stop_at(s, place * (s->longest + 1) >> 32, true))
-			return;
-	}
-}
-
-static bool is_left_out(struct scene *s)
-{
-	unsigned int one_in = strcmp(ksync_backend(), "futex") ? 2 : 5;
-
-	return machine_is_slow() && !run_is_deep() &&
-	       next_random(&s->random) % one_in;
-}
-
-/* Every so many instructions of a call of that length, 0: some of them. */
-static unsigned long stride_of(const struct scene *s)
-{
-	const char *stride = getenv("KSYNC_WINDOW_STRIDE");
-	const char *longest = getenv("KSYNC_WINDOW_LONGEST");
-
-	if (!stride || (longest && s->longest > strtoul(longest, NULL, 0)))
-		return 0;
-	return strtoul(stride, NULL, 0);
-}
+#include "window_places.h"
 
 FIXTURE(window) {
 	struct scene scene;
