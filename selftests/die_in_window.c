@@ -12,8 +12,8 @@
  *				and so on. By default at some of each call: as
  *				many as half of KSYNC_ROUNDS_MS (500) allows, on
  *				an emulated machine a quarter. There only one in
- *				five calls of the futex backend is tried, which
- *				is the code that the host runs, and one in two
+ *				eight calls of the futex backend is tried, which
+ *				is the code that the host runs, and one in three
  *				of the module's
  *	KSYNC_WINDOW_LONGEST	the stride is for calls of so many instructions
  *				at most

@@ -63,7 +63,7 @@ static void stop_somewhere(struct scene *s)
 
 static bool is_left_out(struct scene *s)
 {
-	unsigned int one_in = strcmp(ksync_backend(), "futex") ? 2 : 5;
+	unsigned int one_in = strcmp(ksync_backend(), "futex") ? 3 : 8;
 
 	return machine_is_slow() && !run_is_deep() &&
 	       next_random(&s->random) % one_in;
