@@ -185,10 +185,12 @@ void kfx_recover_gated(struct kfx_object *obj, uint32_t slot)
 	static void (*const steps[])(struct kfx_object *, struct kfx_line *) = {
 		adopt_line, bury_wait_of, bury_holds_of, free_line,
 	};
-	uint32_t hi = lines_hi(obj), id, i;
+	uint32_t hi, id, i;
 
 	if (!kfx_load(&obj->slots[slot].used) || kfx_slot_alive(obj, slot))
 		return;
+	/* Not before: until it died, it may have taken lines nobody had. */
+	hi = lines_hi(obj);
 	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		for (id = 1; id < hi; id++)
 			if (kfx_load(&obj->lines[id].owner) == slot + 1)
