@@ -104,13 +104,17 @@ static const struct asset some_permits = {
 	take_permits, try_permits,
 };
 
-FIXTURE(recovery) {
+struct scene {
 	const struct asset *asset;
 	void *object, *other;		/* primitive 0 and 1 */
 	struct actor keeper, resident;
 	struct victim_notes *notes;
 	struct victim_map map;
 	uint64_t longest, random;
+};
+
+FIXTURE(recovery) {
+	struct scene s;
 };
 
 FIXTURE_VARIANT(recovery) {
@@ -123,33 +127,33 @@ FIXTURE_VARIANT_ADD(recovery, read_hold) { .asset = &a_read_hold };
 FIXTURE_VARIANT_ADD(recovery, permits) { .asset = &some_permits };
 
 /* The looker's, inherited from the test. */
-static FIXTURE_DATA(recovery) *scene;
+static struct scene *scene;
 static int object_fd;
 
 FIXTURE_SETUP(recovery)
 {
 	REQUIRE_BACKEND();
 	REQUIRE(KSYNC_G_PROCESS_DEATH);
-	self->asset = variant->asset;
-	self->notes = shared_memory(sizeof(*self->notes));
-	self->random = test_seed();
-	scene = self;
+	scene = &self->s;
+	scene->asset = variant->asset;
+	scene->notes = shared_memory(sizeof(*scene->notes));
+	scene->random = test_seed();
 }
 
-static void end_scene(FIXTURE_DATA(recovery) *self)
+static void end_scene(struct scene *s)
 {
-	actor_end(&self->keeper);
-	actor_end(&self->resident);
-	if (!self->object)
+	actor_end(&s->keeper);
+	actor_end(&s->resident);
+	if (!s->object)
 		return;
-	self->asset->ops->close(self->other);
-	self->asset->ops->close(self->object);
-	self->object = NULL;
+	s->asset->ops->close(s->other);
+	s->asset->ops->close(s->object);
+	s->object = NULL;
 }
 
 FIXTURE_TEARDOWN(recovery)
 {
-	end_scene(self);
+	end_scene(&self->s);
 }
 
 static long nothing(void *obj, uint64_t unused)
@@ -158,19 +162,19 @@ static long nothing(void *obj, uint64_t unused)
 }
 
 /* Two who have it open, and have not used it: one for good and one to die. */
-static long begin_scene(FIXTURE_DATA(recovery) *self)
+static long begin_scene(struct scene *s)
 {
-	const struct asset *asset = self->asset;
+	const struct asset *asset = s->asset;
 	long err;
 
-	err = asset->ops->create(&self->object, &asset->options);
+	err = asset->ops->create(&s->object, &asset->options);
 	if (err)
 		return err;
-	self->other = asset->ops->at(self->object, 1);
-	err = actor_begin(&self->keeper, ACTOR_PROCESS) ?:
-	      actor_begin(&self->resident, ACTOR_PROCESS);
-	return err ?: actor_do(&self->keeper, nothing, NULL, 0) ?:
-	       actor_do(&self->resident, nothing, NULL, 0);
+	s->other = asset->ops->at(s->object, 1);
+	err = actor_begin(&s->keeper, ACTOR_PROCESS) ?:
+	      actor_begin(&s->resident, ACTOR_PROCESS);
+	return err ?: actor_do(&s->keeper, nothing, NULL, 0) ?:
+	       actor_do(&s->resident, nothing, NULL, 0);
 }
 
 /* A newcomer looks at who is there when it opens the object. */
@@ -214,92 +218,92 @@ static const struct victim_calls seeker = {
 };
 
 /* 0, or the first that went wrong, @what. The looker stops @at. */
-static long look_until(FIXTURE_DATA(recovery) *self,
+static long look_until(struct scene *s,
 		       const struct victim_calls *calls, uint64_t at,
 		       const char **what)
 {
-	const struct asset *asset = self->asset;
-	bool first = !self->longest;
+	const struct asset *asset = s->asset;
+	bool first = !s->longest;
 	struct victim v = {};
 	uint64_t begun;
 	long err;
 
 	*what = "begin";
-	err = begin_scene(self);
+	err = begin_scene(s);
 	if (!err && calls == &seeker)
-		err = actor_do(&self->keeper, asset->keep, self->other, 0);
+		err = actor_do(&s->keeper, asset->keep, s->other, 0);
 	if (err)
 		return err;
 	*what = "the looker does not get there";
-	if (!victim_begin(&v, calls, NULL, self->notes) ||
-	    self->notes->prepared ||
-	    !victim_go(&v, at, first ? NULL : &self->map,
-		       first ? &self->map : NULL)) {
+	if (!victim_begin(&v, calls, NULL, s->notes) ||
+	    s->notes->prepared ||
+	    !victim_go(&v, at, first ? NULL : &s->map,
+		       first ? &s->map : NULL)) {
 		victim_kill(&v);
-		return self->notes->prepared ?: -ESRCH;
+		return s->notes->prepared ?: -ESRCH;
 	}
 	if (first)
-		self->longest = v.steps;
+		s->longest = v.steps;
 
 	*what = "the resident cannot take it";
-	err = actor_do(&self->resident, asset->take, self->object, 0);
-	actor_kill(&self->resident);
+	err = actor_do(&s->resident, asset->take, s->object, 0);
+	actor_kill(&s->resident);
 	if (!victim_release(&v) && !err)
 		err = -ESRCH;
 	begun = now_ns();
 	if (!err) {
 		*what = "the tester cannot take it over";
-		err = asset->inherit(self->object) ?: asset->give(self->object);
+		err = asset->inherit(s->object) ?: asset->give(s->object);
 		if (!err &&
 		    now_ns() - begun > notice_bound_ms() * NSEC_PER_MSEC)
 			err = -ETIME;
 	}
 	if (!err) {
 		*what = "the looker cannot go on";
-		WAIT_FOR(self->notes->result != VICTIM_NOT_YET);
-		err = self->notes->result;
+		WAIT_FOR(s->notes->result != VICTIM_NOT_YET);
+		err = s->notes->result;
 	}
 	victim_kill(&v);
 	if (!err)
-		end_scene(self);
+		end_scene(s);
 	return err;
 }
 
 static void look_everywhere(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(recovery) *self,
+			    struct scene *s,
 			    const struct victim_calls *calls)
 {
 	unsigned int step = machine_is_slow() && !run_is_deep() ? 4 : 1, n = 0;
 	uint64_t until = now_ns() + rounds_ns(), at = UINT64_MAX;
-	unsigned int call = next_random(&self->random) % step;
+	unsigned int call = next_random(&s->random) % step;
 	const char *what;
 	long err;
 
 	/* The first one goes to the end and shows where the system calls are. */
 	for (;; n++) {
-		err = look_until(self, calls, at, &what);
+		err = look_until(s, calls, at, &what);
 		ASSERT_EQ(0, err)
 			TH_LOG("%s (stop after %llu of %llu instructions)", what,
 			       (unsigned long long)at,
-			       (unsigned long long)self->longest);
-		if (call >= self->map.nr && now_ns() >= until)
+			       (unsigned long long)s->longest);
+		if (call >= s->map.nr && now_ns() >= until)
 			break;
-		at = call < self->map.nr ? self->map.at[call] :
-		     next_random(&self->random) % self->longest;
+		at = call < s->map.nr ? s->map.at[call] :
+		     next_random(&s->random) % s->longest;
 		call += step;
 	}
 	printf("# %u stops in %llu instructions with %u system calls\n", n + 1,
-	       (unsigned long long)self->longest, self->map.nr);
+	       (unsigned long long)s->longest, s->map.nr);
 }
 
 TEST_F_TIMEOUT(recovery, by_newcomer, 120)
 {
-	look_everywhere(_metadata, self, &newcomer);
+	look_everywhere(_metadata, &self->s, &newcomer);
 }
 
 TEST_F_TIMEOUT(recovery, by_seeker, 120)
 {
-	look_everywhere(_metadata, self, &seeker);
+	look_everywhere(_metadata, &self->s, &seeker);
 }
 
 TEST_HARNESS_MAIN
