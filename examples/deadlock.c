@@ -85,7 +85,7 @@ int main(void)
 	int wstatus = 0;
 	pid_t child;
 
-	if (!(ksync_guarantees() & KSYNC_G_DEADLOCK)) {
+	if (!(ksync_guarantees() & KSYNC_G_DEADLOCK_OF_TWO)) {
 		fprintf(stderr, "deadlock: the %s backend finds no cycles; load the module\n",
 			ksync_backend());
 		return 4;

@@ -180,7 +180,8 @@ const struct ksync_ops ksync_futex_ops = {
 	.name = "futex",
 	.guarantees = KSYNC_G_PROCESS_DEATH | KSYNC_G_EXEC |
 		      KSYNC_G_THREAD_EXIT | KSYNC_G_PID_NAMESPACES |
-		      KSYNC_G_FAIR | KSYNC_G_BIND_SELF | KSYNC_G_CANCEL,
+		      KSYNC_G_FAIR | KSYNC_G_BIND_SELF | KSYNC_G_CANCEL |
+		      KSYNC_G_DEADLOCK_OF_TWO,
 	.available = futex_available,
 	.version = futex_version,
 	.create = futex_create,
@@ -191,6 +192,7 @@ const struct ksync_ops ksync_futex_ops = {
 	.query = kfx_query,
 	.list = kfx_list,
 	.status = kfx_object_status,
+	.last_deadlock = kfx_last_deadlock,
 	.mutex_lock = kfx_mutex_lock,
 	.mutex_trylock = kfx_mutex_trylock,
 	.mutex_unlock = kfx_mutex_unlock,

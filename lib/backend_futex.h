@@ -12,6 +12,7 @@
  *	  _queue		queue lock, queue, redo
  *	  _wait			sleeping until granted
  *	  _cancel		what ends a wait before; waits that events cancel
+ *	  _cycle		two that wait for each other
  *	  _dead			who is alive, and what becomes of the dead
  *	  _gate			the gate; claiming and leaving slots
  *	  _process		objects of this process; fork
@@ -157,8 +158,8 @@ struct kfx_thread {
 
 /*
  * A thread's own memory. The cache is valid in its epoch, which ends when an
- * object goes, and in a child at fork. spin_ns and spun are for
- * backend_futex_mutex.c.
+ * object goes, and in a child at fork. number and cycle are for
+ * backend_futex_cycle.c, spin_ns and spun are for backend_futex_mutex.c.
  */
 #define KFX_CACHED	4U
 #define KFX_TLS		__attribute__((tls_model("initial-exec")))
@@ -170,6 +171,8 @@ struct kfx_self {
 		struct kfx_thread *thread;
 	} cache[KFX_CACHED];
 	struct kfx_thread *list;
+	uint64_t number;
+	struct kfx_cycle *cycle;
 	uint32_t spin_ns;
 	bool spun;
 };
@@ -423,6 +426,7 @@ void kfx_event_watch(struct kfx_object *obj, uint32_t index,
  * event	that cancels, number index of the object obj; NULL: nothing does
  * begun	the wait has, or is about to
  * changes	of the event when it did; one less if it was set then
+ * stays	it must end with what it waits for, whatever comes
  */
 struct kfx_limit {
 	uint64_t deadline;
@@ -431,6 +435,7 @@ struct kfx_limit {
 	uint32_t index;
 	bool begun;
 	uint32_t changes;
+	bool stays;
 };
 
 /* backend_futex_cancel.c */
@@ -439,6 +444,13 @@ void kfx_limit_begin(struct kfx_limit *limit);
 void kfx_limit_end(struct kfx_limit *limit);
 void kfx_limit_sleep(const struct kfx_limit *limit, struct kfx_futexes *f,
 		     uint64_t until);
+
+/* Nothing ends the wait: a cycle would be for ever. */
+static inline bool kfx_limit_is_none(const struct kfx_limit *limit)
+{
+	return limit->deadline == KSYNC_FOREVER && !limit->event &&
+	       !limit->stays;
+}
 
 /* Is the event set, before the wait begins? */
 static inline bool kfx_limit_is_set(const struct kfx_limit *limit)
@@ -462,6 +474,12 @@ static inline int kfx_limit_over(const struct kfx_limit *limit, uint64_t now)
 		return -ECANCELED;
 	return now >= limit->deadline ? -ETIMEDOUT : 0;
 }
+
+/* backend_futex_cycle.c */
+bool kfx_cycle_closes(struct kfx_q *q);
+void kfx_cycle_forget(void);
+int kfx_last_deadlock(ksync_edge_fn *fn, void *arg);
+uint64_t kfx_thread_number(uint32_t tid);
 
 /* backend_futex_lock.c: what mutexes and rwlocks share */
 uint64_t kfx_lock_flags(struct kfx_q *q);

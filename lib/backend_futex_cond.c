@@ -97,6 +97,7 @@ int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 		  const struct ksync_limit *limit)
 {
 	struct kfx_object *obj = kfx_obj(base);
+	struct kfx_limit back = { .deadline = KSYNC_FOREVER, .stays = true };
 	struct kfx_limit until;
 	struct kfx_thread *t;
 	struct kfx_q q;
@@ -118,7 +119,7 @@ int kfx_cond_wait(struct ksync_object *base, uint32_t index,
 
 	kfx_mutex_unlock(mutex, mutex_index);
 	ret = wait_for_signal(&q, &until);
-	err = kfx_mutex_lock(mutex, mutex_index, KSYNC_FOREVER);
+	err = kfx_mutex_lock_limit(mutex, mutex_index, &back);
 	/* With the mutex: from here on the signal is used. */
 	kfx_wait_set(t->line, KFX_IDLE);
 	return err ? err : ret;

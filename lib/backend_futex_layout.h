@@ -202,6 +202,12 @@ enum kfx_line_kind {
  * cpu		1 + the processor on which the thread last waited, or gave back
  *		what others may wait for; 0: not known. A hint for them
  *
+ * Against cycles, in lines of threads:
+ *
+ * thread	a number that all lines of the thread have, and no others; 0: the
+ *		line is not all that the thread waits with
+ * gives_way	part of the wait: it is refused if it closes a cycle
+ *
  * The queue lock:
  *
  * queue	index + 1 of the queue that it locks, set before it tries
@@ -234,7 +240,9 @@ struct kfx_line {
 			__attribute__((aligned(64)));
 		struct {
 			uint32_t queue;
+			uint32_t gives_way;
 			struct kfx_redo redo __attribute__((aligned(8)));
+			uint64_t thread;
 		};
 	};
 };
@@ -323,6 +331,7 @@ static_assert(sizeof(struct kfx_slot) == 32, "part of the format");
 static_assert(offsetof(struct kfx_line, wait) == 64, "a cache line");
 static_assert(offsetof(struct kfx_line, queue) == 128, "a cache line");
 static_assert(offsetof(struct kfx_line, redo) == 136, "part of the format");
+static_assert(offsetof(struct kfx_line, thread) == 208, "part of the format");
 static_assert(offsetof(struct kfx_redo, store) == 40, "part of the format");
 static_assert(sizeof(struct kfx_line) == 256, "part of the format");
 static_assert(sizeof(struct kfx_queue) == 20, "part of the format");

@@ -164,6 +164,7 @@ void kfx_threads_forget(struct kfx_object *obj)
 /* In a child: what was the list of the thread that forked. */
 void kfx_self_forget(void)
 {
+	kfx_cycle_forget();
 	memset(&kfx_self, 0, sizeof(kfx_self));
 }
 
@@ -202,6 +203,7 @@ static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
 	}
 	t->obj = obj;
 	t->line = kfx_line(obj, t->id);
+	kfx_store(&t->line->thread, kfx_thread_number(kfx_load(&t->line->tid)));
 	t->next = kfx_self.list;
 	kfx_self.list = t;
 	link_thread(obj, t);
@@ -292,6 +294,7 @@ static void thread_exit(void *unused)
 			leave_holding(t);
 		free_thread(t);
 	}
+	kfx_cycle_forget();
 	memset(&kfx_self, 0, sizeof(kfx_self));
 }
 

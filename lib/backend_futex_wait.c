@@ -37,6 +37,7 @@ void kfx_wait_begin(struct kfx_q *q, enum kfx_want want, uint32_t n, void *hold,
 	kfx_store(&line->since, kfx_now());
 	kfx_store(&line->nudged, 0);
 	kfx_store(&line->lost, 0);
+	kfx_store(&line->gives_way, kfx_limit_is_none(limit));
 	kfx_store(&line->wait,
 		  ((kfx_load(&line->wait) | KFX_WAIT_STATE) + 1) | KFX_IDLE);
 	if (want == KFX_WANT_ROUND)
@@ -135,6 +136,8 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 		    kfx_now() < until)
 			continue;
 		look(q);
+		if (kfx_limit_is_none(limit) && kfx_cycle_closes(q))
+			return -EDEADLK;
 		kfx_q_lock(q);
 		q->obj->ops->advance(q);
 		kfx_q_unlock(q);
@@ -144,7 +147,8 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 
 /*
  * Sleeps until the wait of the owner's line is over, or @poll (NULL: none) says
- * so. 0, -ETIMEDOUT or -ECANCELED; then the wait may still have ended meanwhile.
+ * so. 0, -ETIMEDOUT, -ECANCELED or -EDEADLK; then the wait may still have ended
+ * meanwhile.
  */
 int kfx_wait(struct kfx_q *q, struct kfx_limit *limit,
 	     bool (*poll)(struct kfx_q *q))

@@ -498,7 +498,8 @@ const struct ksync_ops ksync_kernel_ops = {
 		      KSYNC_G_GUARDED | KSYNC_G_NET_NAMESPACES |
 		      KSYNC_G_NO_LEFTOVERS | KSYNC_G_COND_MOVES |
 		      KSYNC_G_CANCEL | KSYNC_G_PARENTS | KSYNC_G_MANY |
-		      KSYNC_G_POLL | KSYNC_G_DEADLOCK,
+		      KSYNC_G_POLL | KSYNC_G_DEADLOCK |
+		      KSYNC_G_DEADLOCK_OF_TWO,
 
 	.available = ksync_kernel_available,
 	.version = ksync_kernel_version,

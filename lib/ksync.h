@@ -479,6 +479,7 @@ KSYNC_API const char *ksync_version(void);
 #define KSYNC_G_POLL		(1ULL << 18) /* queued requests, pollable */
 #define KSYNC_G_PARENTS		(1ULL << 19) /* in other objects, too */
 #define KSYNC_G_DEADLOCK	(1ULL << 13) /* cycles of waits are refused */
+#define KSYNC_G_DEADLOCK_OF_TWO	(1ULL << 20) /* of two with locks, soon */
 KSYNC_API uint64_t ksync_guarantees(void);
 
 /*

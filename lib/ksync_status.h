@@ -142,8 +142,8 @@ struct ksync_edge {
  * was last refused with -EDEADLK, until @fn returns nonzero; returns that, or
  * 0. The first waiter is the caller; in a plain cycle each holder is the next
  * edge's waiter, and the last holder is the caller. No call without a refusal.
- * Of a cycle with more than 256 edges it gives the first 256. -EOPNOTSUPP with
- * the futex backend, -ENOMEM.
+ * Of a cycle with more than 256 edges it gives the first 256. The futex backend
+ * knows plain cycles of two, and gives the object's inode as its number. -ENOMEM.
  */
 KSYNC_API int ksync_last_deadlock(int (*fn)(const struct ksync_edge *edge,
 					    void *arg),
@@ -151,7 +151,8 @@ KSYNC_API int ksync_last_deadlock(int (*fn)(const struct ksync_edge *edge,
 /*
  * Likewise for each wait at present on objects that the caller made or may
  * read. Waits come and go meanwhile. Of holders that do not wait themselves,
- * readers and permits are given as a number only, with no PID.
+ * readers and permits are given as a number only, with no PID. -EOPNOTSUPP with
+ * the futex backend.
  */
 KSYNC_API int ksync_graph(int (*fn)(const struct ksync_edge *edge, void *arg),
 			  void *arg);

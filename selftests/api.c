@@ -257,7 +257,8 @@ TEST(strings)
 TEST(guarantees)
 {
 	uint64_t all = ((1ULL << 14) - 1) | KSYNC_G_CANCEL |
-		       KSYNC_G_PARENTS | KSYNC_G_MANY | KSYNC_G_POLL;
+		       KSYNC_G_PARENTS | KSYNC_G_MANY | KSYNC_G_POLL |
+		       KSYNC_G_DEADLOCK_OF_TWO;
 
 	REQUIRE_BACKEND();
 	EXPECT_EQ(0, ksync_guarantees() & ~all);
@@ -307,6 +308,7 @@ TEST(constants)
 	EXPECT_EQ(4, KSYNC_HELD_QUEUE);
 	EXPECT_EQ(216, sizeof(struct ksync_edge));
 	EXPECT_EQ(1ULL << 13, KSYNC_G_DEADLOCK);
+	EXPECT_EQ(1ULL << 20, KSYNC_G_DEADLOCK_OF_TWO);
 }
 
 TEST_HARNESS_MAIN

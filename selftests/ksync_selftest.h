@@ -186,6 +186,8 @@ static inline const char *guarantee_name(uint64_t bits)
 		return "that events have parents in other objects";
 	if (bits & KSYNC_G_MANY)
 		return "to wait for several at once";
+	if (bits & KSYNC_G_DEADLOCK_OF_TWO)
+		return "to refuse cycles of two";
 	if (bits & KSYNC_G_POLL)
 		return "queued requests";
 	if (bit < 0 || bit >= (int)ARRAY_SIZE(names) || !names[bit])

@@ -43,6 +43,8 @@ static const struct guarantee {
 	{ KSYNC_G_POLL, "poll", "requests that are queued, and polled for" },
 	{ KSYNC_G_DEADLOCK, "deadlock",
 	  "a wait that would close a cycle of waits is refused" },
+	{ KSYNC_G_DEADLOCK_OF_TWO, "deadlock_of_two",
+	  "so is one of two threads that wait for each other's lock" },
 };
 
 static void help(void)
