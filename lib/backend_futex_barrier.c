@@ -151,29 +151,30 @@ static int outcome(struct kfx_q *q, struct kfx_line *line)
 static int sleep_round(struct kfx_q *q, struct kfx_line *line,
 		       const struct kfx_limit *limit)
 {
-	uint64_t now, until, step = 1000000, deadline = limit->deadline;
+	uint64_t now = kfx_now(), step = 1000000, next = now + step;
 	uint32_t *half = &q->cell->barrier.round, value;
 	struct kfx_futexes f;
 	int ret;
 
-	for (;;) {
+	for (;; now = kfx_now()) {
 		value = kfx_load_acquire(half);
 		ret = outcome(q, line);
 		if (ret != -EINPROGRESS)
 			return ret;
-		now = kfx_now();
 		ret = kfx_limit_over(limit, now);
 		if (ret)
 			return ret;
-		until = deadline - now > step ? now + step : deadline;
+		if (now >= next) {
+			kfx_sweep(q->obj);
+			step = step < KFX_RECHECK_NS ? 10 * step :
+				kfx_pace(kfx_load(&q->obj->header->lines_hi));
+			next = now + step;
+			continue;
+		}
 		f.nr = 0;
 		kfx_futexes_add(&f, half, value);
-		kfx_limit_sleep(limit, &f, until);
-		if (until == deadline || kfx_now() < until)
-			continue;
-		kfx_sweep(q->obj);
-		step = step < KFX_RECHECK_NS ? 10 * step :
-			kfx_pace(kfx_load(&q->obj->header->lines_hi));
+		kfx_limit_sleep(limit, &f, next < limit->deadline ?
+				next : limit->deadline);
 	}
 }
 

@@ -87,11 +87,14 @@ static void set_flags(struct kfx_q *q)
 
 static void mutex_advance(struct kfx_q *q)
 {
+	uint32_t first = kfx_q_first(q), id;
 	uint64_t word;
-	uint32_t id;
 
 	kfx_lock_grant_done(q);
 	kfx_q_drop_dead(q);
+	/* Only the first is nudged. It has the mutex, or is dead. */
+	if (kfx_q_first(q) != first)
+		kfx_store(nudged_of(q), 0);
 	/* Before the last look at the word: pairs with unlock. */
 	set_flags(q);
 	word = kfx_load(&q->cell->state);

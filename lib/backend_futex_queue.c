@@ -45,12 +45,18 @@ static void check_owner(struct kfx_q *q, uint32_t lock)
 	 * looked at again, under the gate: only there lines of the dead change
 	 * hands.
 	 */
-	if (q->gated)
-		kfx_adopt(obj, id);
-	else if (id)
+	if (q->gated) {
+		/*
+		 * It may have ended before its process did, and the line be
+		 * another's. From the death on, nobody else gets it.
+		 */
+		if (kfx_load(&obj->lines[id].owner) == slot + 1)
+			kfx_adopt(obj, id);
+	} else if (id) {
 		kfx_recover(obj, slot);
-	else if (!kfx_gate_lock(obj, false))
+	} else if (!kfx_gate_lock(obj, false)) {
 		kfx_gate_unlock(obj);
+	}
 }
 
 static bool try_lock(struct kfx_q *q, uint32_t value)
@@ -64,8 +70,8 @@ static bool try_lock(struct kfx_q *q, uint32_t value)
 static void lock_slowly(struct kfx_q *q)
 {
 	uint32_t me = (q->owner + 1) | KFX_Q_CONTENDED;
-	uint64_t until, step = PATIENCE_NS, pace;
-	uint32_t lock;
+	uint64_t now, next = 0, step = PATIENCE_NS, pace;
+	uint32_t lock, seen = 0;
 	int i;
 
 	for (i = 0; i < SPINS && kfx_cpus() > 1; i++) {
@@ -82,14 +88,20 @@ static void lock_slowly(struct kfx_q *q)
 		    !kfx_cas(&q->queue->lock, &lock, lock | KFX_Q_CONTENDED))
 			continue;
 		lock |= KFX_Q_CONTENDED;
-		until = kfx_now() + step;
-		kfx_sleep(&q->queue->lock, lock, until);
-		if (kfx_load(&q->queue->lock) != lock || kfx_now() < until)
+		now = kfx_now();
+		if (lock != seen) {
+			seen = lock;
+			next = now + step;
+		}
+		if (now < next) {
+			kfx_sleep(&q->queue->lock, lock, next);
 			continue;
+		}
 		check_owner(q, lock);
 		/* Or thousands who look leave the owner no time to run. */
 		pace = kfx_pace(kfx_load(&q->queue->nr));
 		step = 2 * step < pace ? 2 * step : pace;
+		next = kfx_now() + step;
 	}
 }
 

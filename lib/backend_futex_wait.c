@@ -96,23 +96,41 @@ static void look(struct kfx_q *q)
 	kfx_sweep(obj);
 }
 
-/* For who does not wait: not more often than every so often. */
-void kfx_look(struct kfx_q *q, struct kfx_thread *t)
+/* And somebody who has let go may have died before he let us in. */
+static void look_and_advance(struct kfx_q *q)
+{
+	look(q);
+	kfx_q_lock(q);
+	q->obj->ops->advance(q);
+	kfx_q_unlock(q);
+}
+
+static bool look_is_due(struct kfx_thread *t)
 {
 	uint64_t now = kfx_now_coarse();
 
 	if (now - t->checked < TRY_LOOK_NS)
-		return;
+		return false;
 	t->checked = now;
-	look(q);
+	return true;
 }
 
+/* For who does not wait: not more often than every so often. */
+void kfx_look(struct kfx_q *q, struct kfx_thread *t)
+{
+	if (look_is_due(t))
+		look(q);
+}
+
+/*
+ * When to look is settled before the sleep, which signals and wake-ups may cut
+ * short as often as they like.
+ */
 static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 			 bool (*poll)(struct kfx_q *q))
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
-	uint64_t now = kfx_load(&line->since), until, step = KFX_LOOK_NS;
-	uint64_t deadline = limit->deadline;
+	uint64_t now = kfx_load(&line->since), next = now + KFX_LOOK_NS;
 	struct kfx_futexes f;
 	uint32_t value;
 	int ret;
@@ -127,21 +145,19 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 		ret = kfx_limit_over(limit, now);
 		if (ret)
 			return ret;
-		until = deadline - now > step ? now + step : deadline;
+		if (now < next) {
+			f.nr = 0;
+			kfx_futexes_add(&f, &line->futex, value);
+			kfx_limit_sleep(limit, &f, next < limit->deadline ?
+					next : limit->deadline);
+		} else {
+			look_and_advance(q);
+			if (kfx_limit_is_none(limit) && kfx_cycle_closes(q))
+				return -EDEADLK;
+			next = kfx_now() +
+			       kfx_pace(kfx_load(&q->queue->nr));
+		}
 		now = 0;
-		f.nr = 0;
-		kfx_futexes_add(&f, &line->futex, value);
-		kfx_limit_sleep(limit, &f, until);
-		if (kfx_load(&line->futex) != value || until == deadline ||
-		    kfx_now() < until)
-			continue;
-		look(q);
-		if (kfx_limit_is_none(limit) && kfx_cycle_closes(q))
-			return -EDEADLK;
-		kfx_q_lock(q);
-		q->obj->ops->advance(q);
-		kfx_q_unlock(q);
-		step = kfx_pace(kfx_load(&q->queue->nr));
 	}
 }
 
@@ -154,7 +170,12 @@ int kfx_wait(struct kfx_q *q, struct kfx_limit *limit,
 	     bool (*poll)(struct kfx_q *q))
 {
 	int ret = sleep_on_line(q, limit, poll);
+	struct kfx_thread *t;
 
 	kfx_limit_end(limit);
+	/* Who waits again and again for a short time must notice deaths, too. */
+	if ((ret == -ETIMEDOUT || ret == -ECANCELED) &&
+	    !kfx_thread_get(q->obj, &t) && look_is_due(t))
+		look_and_advance(q);
 	return ret;
 }

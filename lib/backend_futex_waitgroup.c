@@ -263,28 +263,30 @@ static int join_round(struct kfx_q *q, struct kfx_limit *limit, uint64_t *word)
 static int sleep_round(struct kfx_q *q, uint32_t round,
 		       const struct kfx_limit *limit)
 {
-	uint64_t now, until, step = KFX_LOOK_NS, deadline = limit->deadline;
+	uint64_t now = kfx_now(), next = now + KFX_LOOK_NS, word;
+	bool last_look = false;
 	struct kfx_futexes f;
-	uint64_t word;
 	int ret;
 
-	for (;;) {
+	for (;; now = kfx_now()) {
 		word = kfx_load_acquire(&q->cell->state);
 		if (round_of(word) != round)
 			return 0;
-		now = kfx_now();
 		ret = kfx_limit_over(limit, now);
-		if (ret)
+		if (ret && last_look)
 			return ret;
-		until = deadline - now > step ? now + step : deadline;
+		if (ret || now >= next) {
+			last_look = ret;
+			kfx_sweep(q->obj);
+			next = now +
+			       kfx_pace(kfx_load(&q->obj->header->lines_hi));
+			continue;
+		}
 		f.nr = 0;
 		kfx_futexes_add(&f, &q->cell->waitgroup.round,
 				word / KSYNC_WG_ROUND_ONE);
-		kfx_limit_sleep(limit, &f, until);
-		if (until == deadline || kfx_now() < until)
-			continue;
-		kfx_sweep(q->obj);
-		step = kfx_pace(kfx_load(&q->obj->header->lines_hi));
+		kfx_limit_sleep(limit, &f, next < limit->deadline ?
+				next : limit->deadline);
 	}
 }
 
