@@ -273,7 +273,7 @@ static void look_everywhere(struct __test_metadata *_metadata,
 			    struct scene *s,
 			    const struct victim_calls *calls)
 {
-	unsigned int step = machine_is_slow() && !run_is_deep() ? 4 : 1, n = 0;
+	unsigned int step = machine_is_slow() ? 4 : 1, n = 0;
 	uint64_t until = now_ns() + rounds_ns(), at = UINT64_MAX;
 	unsigned int call = next_random(&s->random) % step;
 	const char *what;

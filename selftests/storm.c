@@ -412,6 +412,9 @@ FIXTURE_SETUP(oracle)
 {
 	if (machine_is_slow() && !run_is_deep())
 		SKIP(SKIP_ALL, "tried on the host; here with KSYNC_DEEP=1");
+	/* Few signals are not made up for by the next one. */
+	if (machine_is_slow() && variant->broken == TAKES_SIGNALS_ALONG)
+		SKIP(SKIP_ALL, "tried on the host: it takes a fast machine");
 	REQUIRE_BACKEND();
 	REQUIRE(KSYNC_G_PROCESS_DEATH | KSYNC_G_BIND_SELF);
 	if (variant->broken == CANCELS_UNASKED ||
