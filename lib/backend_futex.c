@@ -181,7 +181,7 @@ const struct ksync_ops ksync_futex_ops = {
 	.guarantees = KSYNC_G_PROCESS_DEATH | KSYNC_G_EXEC |
 		      KSYNC_G_THREAD_EXIT | KSYNC_G_PID_NAMESPACES |
 		      KSYNC_G_FAIR | KSYNC_G_BIND_SELF | KSYNC_G_CANCEL |
-		      KSYNC_G_DEADLOCK_OF_TWO,
+		      KSYNC_G_DEADLOCK_OF_TWO | KSYNC_G_MANY,
 	.available = futex_available,
 	.version = futex_version,
 	.create = futex_create,
@@ -219,6 +219,7 @@ const struct ksync_ops ksync_futex_ops = {
 	.event_wait = kfx_event_wait,
 	.wait_cancelable = kfx_wait_cancelable,
 	.event_set_parent = kfx_event_set_parent,
+	.wait_many = kfx_wait_many,
 	.cond_wait = kfx_cond_wait,
 	.cond_signal = kfx_cond_signal,
 	.cond_broadcast = kfx_cond_broadcast,

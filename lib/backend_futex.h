@@ -13,6 +13,7 @@
  *	  _wait			sleeping until granted
  *	  _cancel		what ends a wait before; waits that events cancel
  *	  _cycle		two that wait for each other
+ *	  _many _agent _all	waits for several primitives
  *	  _dead			who is alive, and what becomes of the dead
  *	  _gate			the gate; claiming and leaving slots
  *	  _process		objects of this process; fork
@@ -251,6 +252,8 @@ int kfx_slot_claim(struct kfx_object *obj);
 bool kfx_slot_alive(struct kfx_object *obj, uint32_t slot);
 bool kfx_line_check(struct kfx_object *obj, uint32_t id);
 void kfx_adopt(struct kfx_object *obj, uint32_t id);
+void kfx_bury_wait(struct kfx_object *obj, struct kfx_line *line,
+		   uint32_t owner);
 void kfx_bury_holds(struct kfx_object *obj, struct kfx_line *line,
 		    uint32_t owner);
 void kfx_recover(struct kfx_object *obj, uint32_t slot);
@@ -409,6 +412,8 @@ void kfx_q_admit(struct kfx_q *q, uint32_t id, enum kfx_wait_state state);
 void kfx_q_leave(struct kfx_q *q);
 void kfx_q_drop_dead(struct kfx_q *q);
 void kfx_look(struct kfx_q *q, struct kfx_thread *t);
+void kfx_wait_look(struct kfx_q *q);
+void kfx_wait_in_vain(struct kfx_q *q);
 uint64_t kfx_pace(uint32_t waiters);
 
 /* backend_futex_event_tree.c */
@@ -486,6 +491,7 @@ uint64_t kfx_lock_flags(struct kfx_q *q);
 bool kfx_lock_grant(struct kfx_q *q, uint32_t id);
 void kfx_lock_grant_done(struct kfx_q *q);
 bool kfx_lock_pass_on(struct kfx_q *q, uint32_t id);
+void kfx_lock_hand_on(struct kfx_q *q, uint32_t id);
 void kfx_lock_fail_all(struct kfx_q *q);
 bool kfx_lock_die(struct kfx_q *q, uint32_t id);
 int kfx_lock_consistent(struct ksync_object *base, uint32_t index);

@@ -80,6 +80,11 @@ void kfx_limit_sleep(const struct kfx_limit *limit, struct kfx_futexes *f,
 		kfx_sleep(f->futex[0], f->value[0], until);
 		return;
 	}
+	/* There may be more than fit, of which nobody would tell us. */
+	if (f->nr == KFX_FUTEXES) {
+		look = kfx_now() + KFX_CANCEL_LOOK_NS;
+		until = look < until ? look : until;
+	}
 	if (kfx_sleep_on(f, until))
 		return;
 	do {
@@ -88,28 +93,32 @@ void kfx_limit_sleep(const struct kfx_limit *limit, struct kfx_futexes *f,
 	} while (!kfx_futexes_changed(f) && kfx_now() < until);
 }
 
+/* What the operation of its own would do. */
+int kfx_wait_for(struct ksync_ask *ask, struct kfx_limit *limit)
+{
+	switch (ask->take) {
+	case KSYNC_TAKE_MUTEX:
+		return kfx_mutex_lock_limit(ask->obj, ask->index, limit);
+	case KSYNC_TAKE_READ:
+		return kfx_rwlock_rdlock_limit(ask->obj, ask->index, limit);
+	case KSYNC_TAKE_WRITE:
+		return kfx_rwlock_wrlock_limit(ask->obj, ask->index, limit);
+	case KSYNC_TAKE_ROUND:
+		return kfx_waitgroup_wait_limit(ask->obj, ask->index, limit,
+						&ask->lost);
+	case KSYNC_TAKE_PERMITS:
+		return kfx_sem_acquire_limit(ask->obj, ask->index, ask->count,
+					     limit);
+	case KSYNC_TAKE_EVENT:
+		return kfx_event_wait_limit(ask->obj, ask->index, limit);
+	}
+	return -EINVAL;
+}
+
 int kfx_wait_cancelable(struct ksync_ask *ask, const struct ksync_limit *limit)
 {
 	struct kfx_limit until;
 	int ret = kfx_limit_init(&until, limit);
 
-	if (ret)
-		return ret;
-	switch (ask->take) {
-	case KSYNC_TAKE_MUTEX:
-		return kfx_mutex_lock_limit(ask->obj, ask->index, &until);
-	case KSYNC_TAKE_READ:
-		return kfx_rwlock_rdlock_limit(ask->obj, ask->index, &until);
-	case KSYNC_TAKE_WRITE:
-		return kfx_rwlock_wrlock_limit(ask->obj, ask->index, &until);
-	case KSYNC_TAKE_ROUND:
-		return kfx_waitgroup_wait_limit(ask->obj, ask->index, &until,
-						&ask->lost);
-	case KSYNC_TAKE_PERMITS:
-		return kfx_sem_acquire_limit(ask->obj, ask->index, ask->count,
-					     &until);
-	case KSYNC_TAKE_EVENT:
-		return kfx_event_wait_limit(ask->obj, ask->index, &until);
-	}
-	return -EINVAL;
+	return ret ? ret : kfx_wait_for(ask, &until);
 }

@@ -174,7 +174,7 @@ static bool cycle_through(struct search *s, struct kfx_thread *t)
 			continue;
 		/* Between the looks and this one. */
 		kfx_fence();
-		if (kfx_load(&line->wait) == wait &&
+		if (kfx_load(&line->wait) == wait && number_of(line) == number &&
 		    !gives_way(s, line, number)) {
 			s->t = t;
 			s->other = line;

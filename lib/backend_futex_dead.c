@@ -87,9 +87,12 @@ void kfx_adopt(struct kfx_object *obj, uint32_t id)
 	kfx_store_release(&line->queue, 0);
 }
 
-/* Queues are locked in the name of @owner; 0: the gate is ours. */
-static void bury_wait(struct kfx_object *obj, struct kfx_line *line,
-		      uint32_t owner)
+/*
+ * Undoes a wait that is not over, or was granted and not accepted. Queues are
+ * locked in the name of @owner; 0: the gate is ours.
+ */
+void kfx_bury_wait(struct kfx_object *obj, struct kfx_line *line,
+		   uint32_t owner)
 {
 	uint32_t index = kfx_load(&line->index);
 	struct kfx_q q;
@@ -134,7 +137,7 @@ static void bury_hold(struct kfx_object *obj, struct ksync_hold *hold,
 	kfx_store_release(&hold->key, 0);
 }
 
-/* Passes on all that a line says is held. Queues as in bury_wait(). */
+/* Passes on all that a line says is held. Queues as above. */
 void kfx_bury_holds(struct kfx_object *obj, struct kfx_line *line,
 		    uint32_t owner)
 {
@@ -162,7 +165,7 @@ static void adopt_line(struct kfx_object *obj, struct kfx_line *line)
 static void bury_wait_of(struct kfx_object *obj, struct kfx_line *line)
 {
 	if (kfx_load(&line->kind) == KFX_LINE_THREAD)
-		bury_wait(obj, line, 0);
+		kfx_bury_wait(obj, line, 0);
 }
 
 static void bury_holds_of(struct kfx_object *obj, struct kfx_line *line)

@@ -52,16 +52,17 @@ int kfx_event_reset(struct ksync_object *base, uint32_t index)
 
 	if (ret)
 		return ret;
+	/* An auto-reset event may have been taken, and not be unset for long. */
 	do {
 		old = kfx_event_word(kfx_obj(base), index);
-	} while ((old & KSYNC_EVENT_SET) &&
+	} while ((old & KSYNC_EVENT_SET || base->flags & KSYNC_AUTO_RESET) &&
 		 !kfx_cas(&cell->state, &old, (old & ~KSYNC_EVENT_SET) +
 			  KSYNC_EVENT_CHANGE));
 	return 0;
 }
 
-/* Is it set? Then an auto-reset event is not any more. */
-static bool event_take(struct ksync_object *base, uint32_t index, uint64_t *old)
+/* Is it set? Then an auto-reset event is not any more. @old: as it was found. */
+bool kfx_event_take(struct ksync_object *base, uint32_t index, uint64_t *old)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct ksync_event_cell *cell = &obj->cells[index].event;
@@ -75,15 +76,47 @@ static bool event_take(struct ksync_object *base, uint32_t index, uint64_t *old)
 	return true;
 }
 
+/* An auto-reset event that was taken is set again, unless it was changed since. */
+void kfx_event_untake(struct ksync_object *base, uint32_t index,
+		      uint32_t changes)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	uint64_t old;
+
+	do {
+		old = kfx_event_word(obj, index);
+	} while (!(old & KSYNC_EVENT_SET) &&
+		 old / KSYNC_EVENT_CHANGE == changes &&
+		 !kfx_event_raise(obj, &obj->cells[index].event, old));
+}
+
+/*
+ * Somebody who was woken has no use for it: if it is an auto-reset event that is
+ * still set, nobody else was woken.
+ */
+void kfx_event_pass_on(struct ksync_object *base, uint32_t index)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	uint64_t word;
+
+	if (!(base->flags & KSYNC_AUTO_RESET))
+		return;
+	/* After our last look. Pairs with the exchange of who sets it. */
+	kfx_fence();
+	word = kfx_event_word(obj, index);
+	if ((word & KSYNC_EVENT_SET) && (word & KSYNC_EVENT_WAITERS))
+		kfx_wake(&obj->cells[index].event.changes, 1);
+}
+
 /*
  * @began: changes before. Who was woken looks before it gives up: nobody else
  * was woken for an auto-reset event.
  */
 static int event_sleep(struct ksync_object *base, uint32_t index, uint32_t began,
-		       const struct kfx_limit *limit)
+		       const struct kfx_limit *limit, uint64_t *old)
 {
 	bool reset = base->flags & KSYNC_AUTO_RESET;
-	uint64_t now, old, until;
+	uint64_t now, until;
 	struct kfx_futexes f;
 	int ret;
 
@@ -91,8 +124,8 @@ static int event_sleep(struct ksync_object *base, uint32_t index, uint32_t began
 		/* Before the last look. */
 		f.nr = 0;
 		kfx_event_watch(kfx_obj(base), index, &f);
-		if (event_take(base, index, &old) ||
-		    (!reset && old / KSYNC_EVENT_CHANGE != began))
+		if (kfx_event_take(base, index, old) ||
+		    (!reset && *old / KSYNC_EVENT_CHANGE != began))
 			return 0;
 		now = kfx_now();
 		ret = kfx_limit_over(limit, now);
@@ -105,23 +138,32 @@ static int event_sleep(struct ksync_object *base, uint32_t index, uint32_t began
 	}
 }
 
-int kfx_event_wait_limit(struct ksync_object *base, uint32_t index,
-			 struct kfx_limit *limit)
+/* @old: the word that ended the wait, before it was taken. */
+int kfx_event_wait_word(struct ksync_object *base, uint32_t index,
+			struct kfx_limit *limit, uint64_t *old)
 {
 	int ret;
 	struct ksync_event_cell *cell = event_begin(base, index, &ret);
-	uint64_t old;
 
-	if (ret || event_take(base, index, &old))
+	if (ret || kfx_event_take(base, index, old))
 		return ret;
 	kfx_limit_begin(limit);
 	ret = kfx_limit_over(limit, kfx_now());
 	if (!ret)
-		ret = event_sleep(base, index, old / KSYNC_EVENT_CHANGE, limit);
+		ret = event_sleep(base, index, *old / KSYNC_EVENT_CHANGE, limit,
+				  old);
 	if (!ret)
 		kfx_count(&cell->waits);
 	kfx_limit_end(limit);
 	return ret;
+}
+
+int kfx_event_wait_limit(struct ksync_object *base, uint32_t index,
+			 struct kfx_limit *limit)
+{
+	uint64_t old;
+
+	return kfx_event_wait_word(base, index, limit, &old);
 }
 
 int kfx_event_wait(struct ksync_object *base, uint32_t index, uint64_t deadline)

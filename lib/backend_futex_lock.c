@@ -73,6 +73,19 @@ bool kfx_lock_pass_on(struct kfx_q *q, uint32_t id)
 	return true;
 }
 
+/*
+ * What an agent was given, or took, becomes the caller's, whose line is @id and
+ * says that it may have it.
+ */
+void kfx_lock_hand_on(struct kfx_q *q, uint32_t id)
+{
+	uint64_t word = kfx_load(&q->cell->state);
+
+	while (kfx_lock_id(word) == q->owner &&
+	       !kfx_cas(&q->cell->state, &word, (word & ~KSYNC_LOCK_ID) | id))
+		;
+}
+
 /* The lock is lost: nobody need wait for it. Queue locked. */
 void kfx_lock_fail_all(struct kfx_q *q)
 {
@@ -164,4 +177,30 @@ void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 	f->hold = hold;
 	f->id = t->id;
 	f->idle = index + 1;
+}
+
+/* Gives back what was taken and not used: whoever died before is still told of. */
+void kfx_mutex_untake(struct ksync_object *base, uint32_t index)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	union ksync_cell *cell = &obj->cells[index];
+	struct ksync_hold *hold;
+	struct kfx_thread *t;
+	struct kfx_q q;
+
+	if (!(kfx_load(&cell->state) & KSYNC_LOCK_DEAD) ||
+	    kfx_load(&cell->lock.depth)) {
+		kfx_mutex_unlock(base, index);
+		return;
+	}
+	if (kfx_thread_get(obj, &t))
+		return;
+	hold = kfx_hold_find(t, index);
+	kfx_q_init(&q, obj, index, t->id);
+	kfx_q_lock(&q);
+	kfx_lock_pass_on(&q, t->id);
+	obj->ops->advance(&q);
+	kfx_q_unlock(&q);
+	if (hold)
+		kfx_hold_end(t, hold, index);
 }

@@ -235,7 +235,7 @@ static bool starves(struct kfx_q *q, struct kfx_line *line)
 }
 
 /* A waiter that is awake tries its luck, unless all goes in order. */
-static bool mutex_poll(struct kfx_q *q)
+bool kfx_mutex_poll(struct kfx_q *q)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	uint64_t word = kfx_load(&q->cell->state);
@@ -280,6 +280,20 @@ static int taken(struct kfx_q *q, uint64_t word, bool waited)
 	return word & KSYNC_LOCK_DEAD ? -EOWNERDEAD : 0;
 }
 
+/* To be followed by looks at the line's state, and by polls. */
+void kfx_mutex_join(struct kfx_q *q, struct kfx_limit *limit)
+{
+	kfx_mutex_seen(q->cell);
+	kfx_q_lock(q);
+	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL, limit);
+	set_flags(q);
+	/* Otherwise kfx_mutex_poll() has the last look. */
+	if (in_order(q->obj) ||
+	    (kfx_load(&q->cell->state) & KSYNC_LOCK_LOST))
+		mutex_advance(q);
+	kfx_q_unlock(q);
+}
+
 /* 0 or -EOWNERDEAD: with the mutex. */
 static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit)
 {
@@ -287,17 +301,8 @@ static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit)
 	enum kfx_wait_state state;
 	int ret;
 
-	kfx_mutex_seen(q->cell);
-	kfx_q_lock(q);
-	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL, limit);
-	set_flags(q);
-	/* Otherwise mutex_poll() has the last look. */
-	if (in_order(q->obj) ||
-	    (kfx_load(&q->cell->state) & KSYNC_LOCK_LOST))
-		mutex_advance(q);
-	kfx_q_unlock(q);
-
-	ret = kfx_wait(q, limit, mutex_poll);
+	kfx_mutex_join(q, limit);
+	ret = kfx_wait(q, limit, kfx_mutex_poll);
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
 		kfx_q_lock(q);
@@ -393,6 +398,13 @@ int kfx_mutex_lock_limit(struct ksync_object *base, uint32_t index,
 int kfx_mutex_trylock(struct ksync_object *base, uint32_t index)
 {
 	return take(base, index, NULL);
+}
+
+/* What the owner of @q has becomes that of the thread @id, which holds it now. */
+int kfx_mutex_accept(struct kfx_q *q, uint32_t id)
+{
+	kfx_lock_hand_on(q, id);
+	return taken(q, kfx_load(&q->cell->state), true);
 }
 
 static void nudge(struct kfx_q *q, uint32_t id)

@@ -69,6 +69,9 @@ int kfx_sem_acquire_limit(struct ksync_object *base, uint32_t index, uint32_t n,
 			  struct kfx_limit *limit);
 int kfx_event_wait_limit(struct ksync_object *base, uint32_t index,
 			 struct kfx_limit *limit);
+int kfx_wait_for(struct ksync_ask *ask, struct kfx_limit *limit);
 int kfx_wait_cancelable(struct ksync_ask *ask, const struct ksync_limit *limit);
+int kfx_wait_many(struct ksync_ask *asks, uint32_t nr, bool all,
+		  const struct ksync_limit *limit, uint32_t *index);
 
 #endif /* KSYNC_BACKEND_FUTEX_OPS_H */

@@ -206,8 +206,9 @@ static void rwlock_drop_wait(struct kfx_q *q, uint32_t id,
 {
 	struct ksync_hold *hold = hold_of(q, line);
 
-	/* Maybe it set FENCED, and no more than that. */
-	kfx_rwlock_fence_readers(q);
+	/* Of the dead: maybe it set FENCED, and no more than that. */
+	if (q->gated)
+		kfx_rwlock_fence_readers(q);
 	if (kfx_lock_pass_on(q, id) || !hold ||
 	    kfx_load(&line->want) != KFX_WANT_READ)
 		return;

@@ -51,7 +51,19 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 	return word & KSYNC_LOCK_LOST ? -ENOTRECOVERABLE : -EBUSY;
 }
 
-/* Waits in the queue for either kind of hold. */
+/* Joins the queue for either kind of hold. */
+void kfx_rwlock_join(struct kfx_q *q, enum kfx_want want,
+		     struct ksync_hold *hold, struct kfx_limit *limit)
+{
+	kfx_q_lock(q);
+	/* Of a try that found readers. Now they let us in. */
+	kfx_lock_pass_on(q, q->owner);
+	kfx_wait_begin(q, want, 0, hold, limit);
+	kfx_rwlock_advance(q);
+	kfx_q_unlock(q);
+}
+
+/* Waits in the queue. */
 static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold,
 		    struct kfx_limit *limit)
 {
@@ -59,13 +71,7 @@ static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold
 	enum kfx_wait_state state;
 	int ret;
 
-	kfx_q_lock(q);
-	/* Of a try that found readers. Now they let us in. */
-	kfx_lock_pass_on(q, q->owner);
-	kfx_wait_begin(q, want, 0, hold, limit);
-	kfx_rwlock_advance(q);
-	kfx_q_unlock(q);
-
+	kfx_rwlock_join(q, want, hold, limit);
 	ret = kfx_wait(q, limit, NULL);
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
@@ -83,6 +89,13 @@ static int queue_up(struct kfx_q *q, enum kfx_want want, struct ksync_hold *hold
 		ret = -ENOTRECOVERABLE;
 	kfx_wait_set(line, KFX_IDLE);
 	return ret;
+}
+
+/* It was granted the hold. */
+int kfx_rwlock_accept_read(struct kfx_q *q, struct ksync_hold *hold)
+{
+	kfx_count(&q->cell->lock.contended);
+	return reader_result(q, hold);
 }
 
 static int read_again(struct kfx_q *q, struct ksync_hold *hold, bool try)
@@ -155,10 +168,7 @@ static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
 	if (ret != -EBUSY)
 		return ret;
 	ret = queue_up(q, KFX_WANT_READ, hold, limit);
-	if (ret)
-		return ret;
-	kfx_count(&q->cell->lock.contended);
-	return reader_result(q, hold);
+	return ret ? ret : kfx_rwlock_accept_read(q, hold);
 }
 
 static int read_lock(struct ksync_object *base, uint32_t index,
@@ -383,6 +393,23 @@ static void stop_writing(struct kfx_q *q, bool lost)
 	q->writer_left = true;
 	kfx_rwlock_advance(q);
 	kfx_q_unlock(q);
+}
+
+/* Gives back what was taken and not used: whoever died before is still told of. */
+void kfx_rwlock_untake_write(struct ksync_object *base, uint32_t index)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	struct ksync_hold *hold;
+	struct kfx_thread *t;
+	struct kfx_q q;
+
+	if (kfx_thread_get(obj, &t))
+		return;
+	hold = kfx_hold_find(t, index);
+	kfx_q_init(&q, obj, index, t->id);
+	stop_writing(&q, false);
+	if (hold)
+		kfx_hold_end(t, hold, index);
 }
 
 /* With a thread and the hold of it; -EPERM without a hold of these kinds. */

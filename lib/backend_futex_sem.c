@@ -192,6 +192,14 @@ static int take_queued(struct kfx_q *q, uint32_t n, struct ksync_hold *hold)
 	return ret;
 }
 
+/* It was granted what it waited for. */
+int kfx_sem_accept(struct kfx_q *q)
+{
+	count_acquired(q);
+	kfx_count(&q->cell->sem.contended);
+	return 0;
+}
+
 static int wait_for_permits(struct kfx_q *q, struct kfx_limit *limit)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
@@ -208,15 +216,29 @@ static int wait_for_permits(struct kfx_q *q, struct kfx_limit *limit)
 		}
 		kfx_q_unlock(q);
 	}
-	if (state == KFX_GRANTED) {
-		count_acquired(q);
-		kfx_count(&q->cell->sem.contended);
-		ret = 0;
-	} else if (state == KFX_FAILED) {
+	if (state == KFX_GRANTED)
+		ret = kfx_sem_accept(q);
+	else if (state == KFX_FAILED)
 		ret = -EINVAL;
-	}
 	kfx_wait_set(line, KFX_IDLE);
 	return ret;
+}
+
+/* Queue locked. */
+static void join(struct kfx_q *q, uint32_t n, struct ksync_hold *hold,
+		 struct kfx_limit *limit)
+{
+	kfx_wait_begin(q, KFX_WANT_PERMITS, n, hold, limit);
+	sem_advance(q);
+}
+
+/* Joins the queue in the name of an agent. @hold: of the process, or NULL. */
+void kfx_sem_join(struct kfx_q *q, uint32_t n, struct ksync_hold *hold,
+		  struct kfx_limit *limit)
+{
+	kfx_q_lock(q);
+	join(q, n, hold, limit);
+	kfx_q_unlock(q);
 }
 
 /* @limit, here and below: NULL for a try. */
@@ -236,10 +258,8 @@ static int take_slowly(struct kfx_object *obj, uint32_t index, uint32_t n,
 	kfx_q_init(&q, obj, index, t->id);
 	kfx_q_lock(&q);
 	ret = take_queued(&q, n, hold);
-	if (ret == -EBUSY && limit) {
-		kfx_wait_begin(&q, KFX_WANT_PERMITS, n, hold, limit);
-		sem_advance(&q);
-	}
+	if (ret == -EBUSY && limit)
+		join(&q, n, hold, limit);
 	kfx_q_unlock(&q);
 	if (ret != -EBUSY)
 		return ret;
@@ -363,6 +383,38 @@ int kfx_sem_release(struct ksync_object *base, uint32_t index, uint32_t n)
 	ret = give_queued(&q, n, hold);
 	kfx_q_unlock(&q);
 	return ret;
+}
+
+/*
+ * Gives back what was taken and not used. If the maximum became smaller
+ * meanwhile, as many as it has room for.
+ */
+void kfx_sem_untake(struct ksync_object *base, uint32_t index, uint32_t n)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	struct ksync_hold *hold = NULL;
+	struct kfx_redo redo = { 0 };
+	struct kfx_thread *t;
+	struct kfx_q q;
+	uint64_t word;
+
+	if (!tracked(obj)) {
+		kfx_q_init(&q, obj, index, 0);
+		if (!give_plain(&q, n))
+			return;
+	} else {
+		hold = kfx_process_hold_find(obj, index);
+	}
+	if (kfx_thread_get(obj, &t))
+		return;
+	kfx_q_init(&q, obj, index, t->id);
+	kfx_q_lock(&q);
+	word = freeze(&q);
+	move(&q, &redo, word, give_back(word, n),
+	     hold ? kfx_offset(obj, hold) : 0, -(int64_t)n);
+	kfx_q_commit(&q, &redo);
+	sem_advance(&q);
+	kfx_q_unlock(&q);
 }
 
 int kfx_sem_value(struct ksync_object *base, uint32_t index)

@@ -50,7 +50,7 @@
 extern bool kfx_barriers;
 
 /* What to sleep on: until one of them is not its value any more. */
-#define KFX_FUTEXES	20U
+#define KFX_FUTEXES	128U	/* no more than futex_waitv takes */
 
 struct kfx_futexes {
 	unsigned int nr;

@@ -97,7 +97,7 @@ static void look(struct kfx_q *q)
 }
 
 /* And somebody who has let go may have died before he let us in. */
-static void look_and_advance(struct kfx_q *q)
+void kfx_wait_look(struct kfx_q *q)
 {
 	look(q);
 	kfx_q_lock(q);
@@ -151,7 +151,7 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 			kfx_limit_sleep(limit, &f, next < limit->deadline ?
 					next : limit->deadline);
 		} else {
-			look_and_advance(q);
+			kfx_wait_look(q);
 			if (kfx_limit_is_none(limit) && kfx_cycle_closes(q))
 				return -EDEADLK;
 			next = kfx_now() +
@@ -159,6 +159,15 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 		}
 		now = 0;
 	}
+}
+
+/* Who waits again and again for a short time must notice deaths, too. */
+void kfx_wait_in_vain(struct kfx_q *q)
+{
+	struct kfx_thread *t;
+
+	if (!kfx_thread_get(q->obj, &t) && look_is_due(t))
+		kfx_wait_look(q);
 }
 
 /*
@@ -170,12 +179,9 @@ int kfx_wait(struct kfx_q *q, struct kfx_limit *limit,
 	     bool (*poll)(struct kfx_q *q))
 {
 	int ret = sleep_on_line(q, limit, poll);
-	struct kfx_thread *t;
 
 	kfx_limit_end(limit);
-	/* Who waits again and again for a short time must notice deaths, too. */
-	if ((ret == -ETIMEDOUT || ret == -ECANCELED) &&
-	    !kfx_thread_get(q->obj, &t) && look_is_due(t))
-		look_and_advance(q);
+	if (ret == -ETIMEDOUT || ret == -ECANCELED)
+		kfx_wait_in_vain(q);
 	return ret;
 }

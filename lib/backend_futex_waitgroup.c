@@ -259,6 +259,39 @@ static int join_round(struct kfx_q *q, struct kfx_limit *limit, uint64_t *word)
 	return 0;
 }
 
+/* Waits for the end of the present round. False: there is none; @lost as then. */
+bool kfx_round_join(struct kfx_q *q, struct kfx_limit *limit, uint32_t *lost)
+{
+	uint64_t word;
+	int ret;
+
+	kfx_q_lock(q);
+	ret = join_round(q, limit, &word);
+	if (ret)
+		last_round(q, word, lost);
+	kfx_q_unlock(q);
+	return !ret;
+}
+
+/* Is the round over that the owner of @q waits for? Then with what it lost. */
+bool kfx_round_over(struct kfx_q *q, uint32_t *lost)
+{
+	struct kfx_line *line = kfx_line(q->obj, q->owner);
+
+	if (round_of(kfx_load_acquire(&q->cell->state)) == kfx_load(&line->n))
+		return false;
+	*lost = kfx_load(&line->lost);
+	return true;
+}
+
+/* Adds what changes when it is. */
+void kfx_round_watch(struct kfx_q *q, struct kfx_futexes *f)
+{
+	kfx_futexes_add(f, &q->cell->waitgroup.round,
+			kfx_load_acquire(&q->cell->state) /
+			KSYNC_WG_ROUND_ONE);
+}
+
 /* Until the round is another, or -ETIMEDOUT, -ECANCELED. */
 static int sleep_round(struct kfx_q *q, uint32_t round,
 		       const struct kfx_limit *limit)

@@ -21,7 +21,7 @@
  *	KSYNC_SEED		which ones, and who comes when
  */
 
-#include "windows_token.h"
+#include "windows_many.h"
 #include "windows_rendezvous.h"
 
 /* Primitives; after so many deaths all is made anew. */

@@ -311,4 +311,5 @@ WINDOW(unlink) { {
 	CALLS(open_name, unlink_name, NULL),
 } };
 
+#include "window_list_many.h"
 #include "window_list_rendezvous.h"
