@@ -125,9 +125,26 @@ static struct kfx_object *find(uint64_t dev, uint64_t ino, uint64_t nonce)
 	return NULL;
 }
 
+/*
+ * A mapping keeps the description through which it was made, and a child has
+ * the mapping for as long as it has the object. So that is another than the one
+ * that says we live, or we would seem to live as long as our children.
+ */
+static int map(struct kfx_object *obj)
+{
+	int fd, ret;
+
+	pthread_mutex_lock(&kfx_lock);
+	fd = reopen(obj->live);
+	ret = fd < 0 ? fd : kfx_file_map(obj, fd, true);
+	kfx_close(fd);
+	pthread_mutex_unlock(&kfx_lock);
+	return ret;
+}
+
 static int attach_new(struct kfx_object *obj)
 {
-	int ret = kfx_file_map(obj, obj->live, true);
+	int ret = map(obj);
 
 	if (!ret)
 		ret = kfx_slot_claim(obj);

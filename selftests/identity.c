@@ -237,6 +237,50 @@ TEST_F(identity, fork_before_holding)
 	EXPECT_EQ(0, kill(idler, SIGKILL));
 }
 
+struct family {
+	struct objects o;
+	volatile long alone, result;
+};
+
+/* Makes the objects, too: the child has them from nobody else. */
+static long found_family(void *obj, uint64_t unused)
+{
+	struct ksync_options tracked = {
+		.flags = KSYNC_TRACKED, .value = 2, .max = 2,
+	};
+	struct family *f = obj;
+	pid_t test = getppid(), pid;
+	int err;
+
+	err = ksync_mutex_create(&f->o.m, NULL) ?:
+	      ksync_rwlock_create(&f->o.rw, NULL) ?:
+	      ksync_sem_create(&f->o.s, &tracked) ?: hold_all(&f->o, 0);
+	if (err)
+		return err;
+	pid = fork();
+	if (pid)
+		return pid;
+	while (!f->alone && !kill(test, 0))
+		sleep_ms(1);
+	f->result = inherit_all(&f->o, 0) ?: 1;
+	_exit(0);
+}
+
+/* It was the first to have them, and the child has what it had mapped. */
+TEST_F(identity, fork_outlives_maker)
+{
+	struct family *f = shared_memory(sizeof(*f));
+
+	long child = actor_do(&self->a, found_family, f, 0);
+
+	ASSERT_LT(0, child);
+	actor_kill(&self->a);
+	f->alone = 1;
+	EXPECT_TRUE(WAIT_FOR(f->result));
+	EXPECT_EQ(1, f->result);
+	kill(child, SIGKILL);
+}
+
 TEST_F(identity, fork_and_exec_outlives_holder)
 {
 	long idler;
