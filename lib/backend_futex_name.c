@@ -9,10 +9,11 @@
  * Who joins or removes does so behind the gate of the file, and having checked
  * that the path still leads to it:
  *
- *	open				last close
- *	open the file
+ *	open				close
+ *					leave: no slot from here on
+ *	open the file			open the file
  *	gate				gate
- *	path leads to it? or again	others alive? then no more
+ *	path leads to it? or again	anybody alive? then no more
  *	anybody alive? or fresh		path leads to it? unlink
  *	claim a slot
  *	open the gate			open the gate
@@ -176,19 +177,6 @@ int kfx_name_open(const char *name, int oflag, mode_t mode,
 	return ret;
 }
 
-/* This process leaves the object: if it is the last, the name goes. */
-void kfx_name_left(struct kfx_object *obj)
-{
-	char path[KFX_PATH_LEN];
-
-	kfx_name_path(path, obj->name);
-	if (kfx_gate_lock(obj, true))
-		return;
-	if (kfx_name_alive(obj->live) == 0 && leads_to(path, obj->live))
-		unlink(path);
-	kfx_gate_unlock(obj);
-}
-
 /* A file that cannot even be read: its owner may remove it all the same. */
 static int unlink_unseen(const char *path)
 {
@@ -254,8 +242,19 @@ int kfx_name_unlink(const char *name)
 	return ret == -ELOOP || ret == -EISDIR || ret == -ENXIO ? -EINVAL : ret;
 }
 
-/* If nobody alive has it open and nobody is about to. */
-static void remove_dead(const char *path)
+static bool is_file_of(int fd, const struct kfx_object *obj)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_dev == obj->dev &&
+	       st.st_ino == obj->ino;
+}
+
+/*
+ * If nobody alive has it open and nobody is about to. Only the file of @left,
+ * if that is given, and then whoever is about to is waited for.
+ */
+static void remove_dead(const char *path, const struct kfx_object *left)
 {
 	struct kfx_object *obj = kfx_object_new();
 	int fd;
@@ -265,12 +264,26 @@ static void remove_dead(const char *path)
 	if (!kfx_object_live(obj, -1, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK,
 			     0)) {
 		fd = obj->live;
-		if (!kfx_byte_lock(fd, KFX_LOCK_GATE, false) &&
+		if ((!left || is_file_of(fd, left)) &&
+		    !kfx_byte_lock(fd, KFX_LOCK_GATE, left) &&
 		    kfx_name_alive(fd) == 0 && may_remove(fd) &&
 		    leads_to(path, fd))
 			unlink(path);
 	}
 	kfx_object_drop(obj);
+}
+
+/*
+ * This process has left the object: if it was the last, the name goes. Asks
+ * through another description than that by which it lived, which a child may
+ * share that has no slot of its own yet: locks do not show through their own.
+ */
+void kfx_name_left(struct kfx_object *obj)
+{
+	char path[KFX_PATH_LEN];
+
+	kfx_name_path(path, obj->name);
+	remove_dead(path, obj);
 }
 
 /* Only files that we may remove are worth a look. */
@@ -305,7 +318,7 @@ void kfx_name_sweep(void)
 			continue;
 		seen++;
 		kfx_name_path(path, entry->d_name + strlen(KFX_PREFIX));
-		remove_dead(path);
+		remove_dead(path, NULL);
 	}
 	if (dir)
 		closedir(dir);

@@ -194,6 +194,15 @@ int kfx_object_attach(struct kfx_object *obj, uint32_t type,
 	return ret;
 }
 
+/* kfx_lock keeps a fork away, whose child could not know of the descriptor. */
+static void close_live(struct kfx_object *obj)
+{
+	pthread_mutex_lock(&kfx_lock);
+	kfx_close(obj->live);
+	obj->live = -1;
+	pthread_mutex_unlock(&kfx_lock);
+}
+
 static void leave(struct kfx_object *obj)
 {
 	struct kfx_line *line;
@@ -206,6 +215,11 @@ static void leave(struct kfx_object *obj)
 			kfx_line_free(line);
 	}
 	kfx_store_release(&obj->slots[obj->slot].used, 0);
+	/*
+	 * Before anybody asks who is alive: a child that was just forked has a
+	 * copy, and no slot yet. By the copy it is seen.
+	 */
+	close_live(obj);
 	if (obj->name[0])
 		kfx_name_left(obj);
 }

@@ -4,6 +4,23 @@
 #include "actor.h"
 #include "all_processors.h"
 
+/* Where a child is held up in fork(), before the library has seen it. */
+static int hold_up = -1;
+
+static void held_up(void)
+{
+	char c;
+
+	if (hold_up >= 0 && read(hold_up, &c, 1) < 0)
+		_exit(1);
+}
+
+/* Before the library's own handlers, so that the child runs through it first. */
+static void __attribute__((constructor)) register_hold_up(void)
+{
+	pthread_atfork(NULL, NULL, held_up);
+}
+
 FIXTURE(lifetime) {
 	struct actor a, b;
 	char name[KSYNC_NAME_LEN];
@@ -257,6 +274,65 @@ TEST_F(lifetime, die_while_opening)
 		ASSERT_EQ(0, ksync_mutex_unlock(m));
 		ksync_mutex_close(m);
 	}
+}
+
+/* Behind the C library's back, where the handlers of fork do not run. */
+static pid_t raw_fork(void)
+{
+	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+/*
+ * The only one that has the name forks and closes it, before the child, which
+ * has it too, has done anything at all.
+ */
+static void close_after_fork(struct __test_metadata *_metadata,
+			     const char *name, bool raw)
+{
+	struct ksync_mutex *m, *again = NULL;
+	long *locked = shared_memory(sizeof(*locked));
+	int ends[2];
+	pid_t child;
+
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_EQ(0, ksync_mutex_open(&m, name, O_CREAT | O_EXCL, 0600, NULL));
+	hold_up = ends[0];
+	child = raw ? raw_fork() : fork();
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (raw)
+			held_up();
+		*locked = ksync_mutex_lock(m) ?: 1;
+		for (;;)
+			pause();
+	}
+	hold_up = -1;
+	ASSERT_LT(0, child);
+	ksync_mutex_close(m);
+	EXPECT_EQ(0, ksync_mutex_open(&again, name, 0, 0, NULL));
+	EXPECT_EQ(1, write(ends[1], "", 1));
+	EXPECT_TRUE(WAIT_FOR(*locked));
+	EXPECT_EQ(1, *locked);
+	if (again)
+		EXPECT_EQ(-EBUSY, ksync_mutex_trylock(again));
+	ksync_mutex_close(again);
+	/* Nor when it is the child that has it alone. */
+	EXPECT_EQ(0, ksync_query(name, 0, NULL, NULL));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	EXPECT_EQ(-ENOENT, ksync_query(name, 0, NULL, NULL));
+	close(ends[0]);
+	close(ends[1]);
+}
+
+TEST_F(lifetime, close_after_fork)
+{
+	close_after_fork(_metadata, self->name, false);
+}
+
+TEST_F(lifetime, close_after_raw_clone)
+{
+	close_after_fork(_metadata, self->name, true);
 }
 
 TEST_HARNESS_MAIN

@@ -419,4 +419,21 @@ TEST_F(names, leftovers)
 	EXPECT_EQ(0, count_files("/dev/shm", test_name("other"), 1));
 }
 
+/* Who may not open what it makes, by the mode, leaves nothing behind. */
+TEST_F(names, shut_out)
+{
+	struct order *o = new_order(variant->t, self->name, O_CREAT | O_EXCL);
+	long h;
+
+	o->mode = 0400;
+	if (!geteuid())
+		ASSERT_EQ(0, actor_do(&self->a, become_nobody, NULL, 0));
+	h = actor_do(&self->a, open_as_ordered, o, 0);
+	EXPECT_TRUE(h > 0 || h == -EACCES)
+		TH_LOG("error %ld", h);
+	if (h < 0)
+		EXPECT_EQ(0, count_files("/dev/shm", self->name, 1));
+	EXPECT_EQ(h > 0 ? 0 : -ENOENT, ksync_query(self->name, 0, NULL, NULL));
+}
+
 TEST_HARNESS_MAIN
