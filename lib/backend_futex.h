@@ -85,7 +85,8 @@
  * gate_mutex	threads exclude one another by it before they take the gate
  * live		kfx_lock: descriptor of the description that says we live; -1
  * joined	gate_mutex: we have a slot. Read by anyone
- * slot		valid while joined
+ * slot		valid while joined. Before, in a child: by whose byte it is
+ *		seen, see kfx_slot_wait()
  * threads	kfx_lock: threads with a line
  * process_line, process_map	kfx_lock: see backend_futex_hold.c
  */
@@ -246,6 +247,7 @@ static inline void kfx_process_check_fork(void)
 /* backend_futex_gate.c */
 int kfx_gate_lock(struct kfx_object *obj, bool wait);
 void kfx_gate_unlock(struct kfx_object *obj);
+int kfx_slot_wait(struct kfx_object *obj);
 int kfx_slot_claim(struct kfx_object *obj);
 
 /* backend_futex_dead.c */

@@ -71,6 +71,34 @@ static void tidy_slots(struct kfx_object *obj, uint32_t hi)
 	kfx_store(&obj->header->slot_hint, slot);
 }
 
+/* Slots that nobody ever used may have no memory. */
+static bool in_use(struct kfx_object *obj, uint32_t slot)
+{
+	return slot < kfx_load(&obj->header->slots_hi) &&
+	       kfx_load(&obj->slots[slot].used);
+}
+
+/*
+ * Before the gate: some byte that no process has, of a slot that nobody uses, so
+ * that nobody is taken for alive who is not. Many can wait by the same.
+ */
+int kfx_slot_wait(struct kfx_object *obj)
+{
+	uint32_t slot;
+
+	for (slot = KFX_SLOTS; slot-- > 0; ) {
+		if (in_use(obj, slot) ||
+		    kfx_byte_read_lock(obj->live, KFX_LOCK_SLOT + slot, false))
+			continue;
+		obj->slot = slot;
+		/* Somebody may have taken it meanwhile, and died. */
+		if (!in_use(obj, slot))
+			return 0;
+		kfx_byte_unlock(obj->live, KFX_LOCK_SLOT + slot);
+	}
+	return -ENOMEM;
+}
+
 /* Finds a slot for this process. The gate is ours. */
 int kfx_slot_claim(struct kfx_object *obj)
 {

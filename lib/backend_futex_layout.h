@@ -38,7 +38,11 @@
 #define KFX_SLOTS	16384U		/* processes that use one object */
 #define KFX_LINES	32768U		/* threads that do, and their overflow */
 
-/* Bytes that are locked: beyond the end of any file that could be an object. */
+/*
+ * Bytes that are locked: beyond the end of any file that could be an object. A
+ * write lock on the byte of a slot is its process; a read lock, on one of a slot
+ * that is clean, those who are about to claim one.
+ */
 #define KFX_LOCK_GATE	(1LL << 40)
 #define KFX_LOCK_SLOT	(KFX_LOCK_GATE + 1)
 

@@ -201,7 +201,7 @@ static int try_unlink(struct kfx_object *obj, const char *path)
 				      O_NONBLOCK, 0);
 		if (ret)
 			return ret == -EACCES ? unlink_unseen(path) : ret;
-		ret = kfx_byte_read_lock(obj->live, KFX_LOCK_GATE);
+		ret = kfx_byte_read_lock(obj->live, KFX_LOCK_GATE, true);
 	} else if (!ret) {
 		ret = kfx_byte_lock(obj->live, KFX_LOCK_GATE, true);
 	}

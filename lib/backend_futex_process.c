@@ -247,21 +247,31 @@ void kfx_object_put(struct kfx_object *obj)
 	kfx_object_drop(obj);
 }
 
-/* Claims a slot by a description of the file @fd. gate_mutex held. */
-static int join(struct kfx_object *obj, int fd)
+/* A description of the file @fd by which we are seen until we have a slot. */
+static int arrive(struct kfx_object *obj, int fd)
 {
 	int ret = kfx_object_live(obj, fd, NULL, 0, 0);
 
+	if (!ret)
+		ret = kfx_slot_wait(obj);
 	if (ret)
-		return ret;
-	ret = kfx_byte_lock(obj->live, KFX_LOCK_GATE, true);
+		close_live(obj);
+	return ret;
+}
+
+/* Claims a slot after that. gate_mutex held, or nobody else is here. */
+static int join(struct kfx_object *obj)
+{
+	uint32_t seen_by = obj->slot;
+	int ret = kfx_byte_lock(obj->live, KFX_LOCK_GATE, true);
+
 	if (!ret)
 		ret = kfx_slot_claim(obj);
 	kfx_byte_unlock(obj->live, KFX_LOCK_GATE);
-	if (!ret)
-		return 0;
-	kfx_close(obj->live);
-	obj->live = -1;
+	if (ret)
+		close_live(obj);
+	else if (obj->slot != seen_by)
+		kfx_byte_unlock(obj->live, KFX_LOCK_SLOT + seen_by);
 	return ret;
 }
 
@@ -278,7 +288,9 @@ int kfx_object_join(struct kfx_object *obj)
 		if (obj->handles)
 			fd = obj->handles->base.fd;
 		pthread_mutex_unlock(&kfx_lock);
-		ret = join(obj, fd);
+		ret = arrive(obj, fd);
+		if (!ret)
+			ret = join(obj);
 	}
 	pthread_mutex_unlock(&obj->gate_mutex);
 	return ret;
@@ -306,8 +318,8 @@ static void renew(struct kfx_object *obj)
 		list_del(&objects, obj);
 		free_object(obj);
 	} else if (old >= 0) {
-		/* First the new slot: somebody is alive all the time. */
-		join(obj, old);
+		/* Before the old one goes: somebody is alive all the time. */
+		arrive(obj, old);
 	}
 	kfx_close(old);
 }
@@ -334,6 +346,14 @@ static void renew_all(void)
 		next = obj->next;
 		renew(obj);
 	}
+	/*
+	 * Only now that nothing is left of the parent: it may die having the
+	 * gate, or a queue locked that the owner of the gate waits for, and has
+	 * to be seen dead before we get through.
+	 */
+	for (obj = objects; obj; obj = obj->next)
+		if (obj->live >= 0)
+			join(obj);
 }
 
 /* It was made without the handlers below, so any thread may have the lock. */

@@ -256,10 +256,10 @@ int kfx_byte_lock(int fd, long long byte, bool wait)
 	return set_lock(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, F_WRLCK, byte);
 }
 
-/* For a descriptor that is open for reading only. */
-int kfx_byte_read_lock(int fd, long long byte)
+/* Shared with others, and for a descriptor that is open for reading only. */
+int kfx_byte_read_lock(int fd, long long byte, bool wait)
 {
-	return set_lock(fd, F_OFD_SETLKW, F_RDLCK, byte);
+	return set_lock(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, F_RDLCK, byte);
 }
 
 void kfx_byte_unlock(int fd, long long byte)

@@ -93,7 +93,7 @@ void kfx_yield(void);
 int kfx_open(int dir, const char *path, int flags, mode_t mode);
 void kfx_close(int fd);
 int kfx_byte_lock(int fd, long long byte, bool wait);
-int kfx_byte_read_lock(int fd, long long byte);
+int kfx_byte_read_lock(int fd, long long byte, bool wait);
 void kfx_byte_unlock(int fd, long long byte);
 int kfx_bytes_locked(int fd, long long byte, long long nr);
 
