@@ -130,8 +130,9 @@ int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name)
 		return errno == ENOSPC ? -ENOMEM : -errno;
 	if (name) {
 		snprintf(header.name, sizeof(header.name), "%s", name);
-		ret = allocate(fd, KFX_CELLS_AT,
-			       kfx_lines_at(spec->nr) - KFX_CELLS_AT);
+		/* And the first line, which everybody looks at. */
+		ret = allocate(fd, KFX_CELLS_AT, kfx_lines_at(spec->nr) +
+			       KFX_PAGE - KFX_CELLS_AT);
 	}
 	if (!ret && (spec->value || spec->max))
 		ret = init_cells(fd, spec);

@@ -162,6 +162,83 @@ out:
 	actor_end(&a);
 }
 
+static bool write_own(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	bool done = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return done;
+}
+
+/* Where it may mount, as the user it was. */
+static bool own_namespaces(void)
+{
+	char uid[32], gid[32];
+
+	if (!geteuid())
+		return !unshare(CLONE_NEWNS);
+	snprintf(uid, sizeof(uid), "%d %d 1", (int)geteuid(), (int)geteuid());
+	snprintf(gid, sizeof(gid), "%d %d 1", (int)getegid(), (int)getegid());
+	return !unshare(CLONE_NEWUSER | CLONE_NEWNS) &&
+	       write_own("/proc/self/setgroups", "deny") &&
+	       write_own("/proc/self/uid_map", uid) &&
+	       write_own("/proc/self/gid_map", gid);
+}
+
+/* In a mount namespace of its own, with so many pages for shared memory. */
+static long shrink_shared_memory(void *obj, uint64_t pages)
+{
+	char size[32];
+
+	snprintf(size, sizeof(size), "size=%llu",
+		 (unsigned long long)pages * sysconf(_SC_PAGESIZE));
+	if (!own_namespaces() ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/dev/shm", "tmpfs", 0, size))
+		return -ENOSYS;
+	return 0;
+}
+
+static long use_name(void *name, uint64_t unused)
+{
+	struct ksync_mutex *m;
+	int err;
+
+	err = ksync_mutex_open(&m, name, O_CREAT, 0600, NULL);
+	if (!err)
+		err = ksync_mutex_lock(m) ?: ksync_mutex_unlock(m);
+	return err;
+}
+
+/* Names have no room, or just so: an error, and no signal. */
+TEST(full_shared_memory)
+{
+	char *name = strdup(test_name("full"));
+	bool worked = false;
+	uint64_t pages;
+	struct actor a;
+	long ret;
+
+	REQUIRE_BACKEND();
+	for (pages = 1; pages < 10; pages++) {
+		ASSERT_EQ(0, actor_begin(&a, ACTOR_PROCESS));
+		if (actor_do(&a, shrink_shared_memory, NULL, pages))
+			SKIP(goto out, "not permitted to mount");
+		ret = actor_do(&a, use_name, name, 0);
+		EXPECT_TRUE(ret == -ENOMEM || !ret)
+			TH_LOG("%ld with %d pages", ret, (int)pages);
+		/* And with more room it goes on working. */
+		EXPECT_TRUE(!worked || !ret);
+		worked = !ret;
+		actor_end(&a);
+	}
+	EXPECT_TRUE(worked);
+	return;
+out:
+	actor_end(&a);
+}
+
 /* An unknown backend is an error, not a guess. */
 TEST(unknown_backend)
 {
