@@ -97,18 +97,33 @@ int kfx_object_live(struct kfx_object *obj, int fd, const char *path, int flags,
 	return ret < 0 ? ret : 0;
 }
 
+/* Likewise: no child shall have a descriptor that it does not know of. */
+static void close_live(struct kfx_object *obj)
+{
+	pthread_mutex_lock(&kfx_lock);
+	kfx_close(obj->live);
+	obj->live = -1;
+	pthread_mutex_unlock(&kfx_lock);
+}
+
 static void free_object(struct kfx_object *obj)
 {
 	kfx_file_unmap(obj);
-	kfx_close(obj->live);
 	pthread_mutex_destroy(&obj->gate_mutex);
 	free(obj->process_map);
 	free(obj);
 }
 
-/* One that was not attached. */
+/*
+ * One that was not attached, or was left. Opens the gate, if it is ours, before
+ * the descriptor goes: a child made by a raw clone may have a copy.
+ */
 void kfx_object_drop(struct kfx_object *obj)
 {
+	if (obj->live >= 0) {
+		kfx_byte_unlock(obj->live, KFX_LOCK_GATE);
+		close_live(obj);
+	}
 	pthread_mutex_lock(&kfx_lock);
 	list_del(&pending, obj);
 	pthread_mutex_unlock(&kfx_lock);
@@ -192,15 +207,6 @@ int kfx_object_attach(struct kfx_object *obj, uint32_t type,
 		kfx_object_drop(obj);
 	*out = known ? known : obj;
 	return ret;
-}
-
-/* kfx_lock keeps a fork away, whose child could not know of the descriptor. */
-static void close_live(struct kfx_object *obj)
-{
-	pthread_mutex_lock(&kfx_lock);
-	kfx_close(obj->live);
-	obj->live = -1;
-	pthread_mutex_unlock(&kfx_lock);
 }
 
 static void leave(struct kfx_object *obj)

@@ -77,6 +77,14 @@ static bool is_gate_lock(pid_t tid, const struct __ptrace_syscall_info *call,
 	return *(short *)&word == F_WRLCK;
 }
 
+/* A descriptor goes for good. */
+static bool is_close(pid_t tid, const struct __ptrace_syscall_info *call,
+		     const char *file)
+{
+	return call->entry.nr == SYS_close &&
+	       is_of_file(tid, call->entry.args[0], file);
+}
+
 static bool next_syscall(pid_t tid, struct __ptrace_syscall_info *call)
 {
 	int status;
@@ -173,6 +181,11 @@ static long open_mutex(void *arg, uint64_t oflag)
 	return ksync_mutex_open(&o->m, o->name, oflag, 0600, NULL);
 }
 
+static long open_exclusively(void *arg, uint64_t unused)
+{
+	return open_mutex(arg, O_CREAT | O_EXCL);
+}
+
 /* S of one that sleeps in the kernel, or t, R... */
 static char state_of(pid_t tid)
 {
@@ -260,6 +273,63 @@ TEST_F(fork_window, child_waits_at_the_gate)
 	ASSERT_EQ(0, open_mutex(theirs, 0));
 	EXPECT_EQ(-EBUSY, ksync_mutex_trylock(theirs->m));
 	ksync_mutex_close(theirs->m);
+}
+
+/* A child that does nothing, to the end of the test. */
+static long fork_idler(void *arg, uint64_t raw)
+{
+	pid_t test = getppid(), pid;
+
+	*(volatile long *)arg = gettid();
+	/* Behind the C library's back, where the handlers do not run. */
+	pid = raw ? syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
+	if (pid)
+		return pid;
+	while (!kill(test, 0))
+		sleep_ms(20);
+	_exit(0);
+}
+
+/*
+ * A thread that was refused an object is about to let go of its descriptor, by
+ * which it had the gate. Another one forks.
+ */
+static void fork_at_close(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(fork_window) *self, bool raw)
+{
+	const struct stop close_it = { false, is_close, self->name };
+	struct orders *o = shared_memory(sizeof(*o));
+	struct orders *mine = shared_memory(sizeof(*o));
+	volatile long *forking = shared_memory(sizeof(*forking));
+
+	strcpy(o->name, self->name);
+	strcpy(mine->name, self->name);
+	ASSERT_EQ(0, open_mutex(mine, O_CREAT));
+	ASSERT_EQ(0, actor_begin(&self->parent, ACTOR_PROCESS));
+	ASSERT_EQ(0, actor_begin(&self->other, ACTOR_PROCESS));
+	ASSERT_EQ(0, begin(&self->parent, self->second, open_exclusively, o,
+			   &close_it));
+	actor_start(&self->parent, fork_idler, (void *)forking, raw);
+	/* It has forked, or waits until it may. */
+	EXPECT_TRUE(WAIT_FOR(!actor_busy(&self->parent, 0) ||
+			     (*forking && state_of(*forking) == 'S')));
+	let_go(self->second);
+	EXPECT_TRUE(WAIT_FOR(self->second->result != NOT_YET));
+	EXPECT_EQ(-EEXIST, self->second->result);
+	self->child = actor_result(&self->parent);
+	EXPECT_LT(0, self->child);
+	EXPECT_EQ(0, actor_do(&self->other, open_mutex, o, 0));
+	ksync_mutex_close(mine->m);
+}
+
+TEST_F(fork_window, fork_at_close)
+{
+	fork_at_close(_metadata, self, false);
+}
+
+TEST_F(fork_window, raw_clone_at_close)
+{
+	fork_at_close(_metadata, self, true);
 }
 
 TEST_HARNESS_MAIN
