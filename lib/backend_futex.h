@@ -240,7 +240,8 @@ int kfx_object_join(struct kfx_object *obj);
 /* First in every operation: notices a fork that went past the C library. */
 static inline void kfx_process_check_fork(void)
 {
-	if (!kfx_load(kfx_epoch))
+	/* Acquire: what another thread of the child did about it. */
+	if (!kfx_load_acquire(kfx_epoch))
 		kfx_process_forked();
 }
 

@@ -23,6 +23,9 @@
 
 #include "backend_futex.h"
 
+/* How often a thread looks whether another one is through with a fork. */
+#define FORKED_NAP_NS	1000000ULL
+
 pthread_mutex_t kfx_lock = PTHREAD_MUTEX_INITIALIZER;
 uint64_t *kfx_epoch;
 
@@ -335,7 +338,6 @@ static void renew_all(void)
 {
 	struct kfx_object *obj, *next;
 
-	kfx_store(kfx_epoch, ++epoch);
 	fast_epoch += KSYNC_FAST_EPOCH_ONE;
 	if (!fast_epoch)
 		fast_epoch = KSYNC_FAST_EPOCH_ONE;
@@ -360,13 +362,24 @@ static void renew_all(void)
 	for (obj = objects; obj; obj = obj->next)
 		if (obj->live >= 0)
 			join(obj);
+	/* Pairs with the acquire in kfx_process_check_fork(). */
+	kfx_store_release(kfx_epoch, ++epoch);
 }
 
-/* It was made without the handlers below, so any thread may have the lock. */
+/*
+ * It was made without the handlers below, so any thread may have the lock. The
+ * first one of the child to come here renews everything; the others wait.
+ */
 void kfx_process_forked(void)
 {
-	pthread_mutex_init(&kfx_lock, NULL);
-	renew_all();
+	uint64_t *begun = kfx_epoch + 2, none = 0;
+
+	if (kfx_cas(begun, &none, 1)) {
+		pthread_mutex_init(&kfx_lock, NULL);
+		renew_all();
+	}
+	while (!kfx_load_acquire(kfx_epoch))
+		kfx_nap(FORKED_NAP_NS);
 }
 
 static void before_fork(void)
@@ -403,7 +416,10 @@ static void init_once(void)
 	if (init_ret)
 		return;
 	kfx_barrier_init();
-	/* Without it the handlers of fork must do. */
+	/*
+	 * The epoch, that of fast paths, and whether somebody is at it in a
+	 * child. Without the advice the handlers of fork must do.
+	 */
 	madvise(p, page, MADV_WIPEONFORK);
 	kfx_epoch = p;
 	*kfx_epoch = epoch;

@@ -89,8 +89,10 @@ int kfx_list(ksync_list_fn *fn, void *arg)
 	int ret = 0, saved = errno;
 	DIR *dir;
 
-	if (!kfx_process_init())
+	if (!kfx_process_init()) {
+		kfx_process_check_fork();
 		kfx_name_sweep();
+	}
 	dir = opendir(KFX_DIR);
 	while (dir && !ret && (entry = readdir(dir))) {
 		const char *name = entry->d_name + strlen(KFX_PREFIX);

@@ -421,6 +421,7 @@ int kfx_sem_value(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_object *obj = kfx_obj(base);
 
+	kfx_process_check_fork();
 	if (tracked(obj))
 		kfx_sweep(obj);
 	return value_of(kfx_load(&obj->cells[index].state));

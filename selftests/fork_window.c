@@ -332,4 +332,61 @@ TEST_F(fork_window, raw_clone_at_close)
 	fork_at_close(_metadata, self, true);
 }
 
+/* A file is opened, by any path. */
+static bool is_reopen(pid_t tid, const struct __ptrace_syscall_info *call,
+		      const char *file)
+{
+	return call->entry.nr == SYS_openat &&
+	       (call->entry.args[2] & O_ACCMODE) == O_RDWR;
+}
+
+static long import_mutex(void *m, uint64_t unused)
+{
+	struct ksync_mutex *again;
+
+	return ksync_mutex_import(&again, ksync_mutex_fd(m));
+}
+
+static int count_it(const struct ksync_info *info,
+		    const struct ksync_status *st, void *n)
+{
+	++*(volatile long *)n;
+	return 0;
+}
+
+static long raw_clone_lister(void *n, uint64_t unused)
+{
+	pid_t pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (pid)
+		return pid;
+	ksync_list(count_it, n);
+	_exit(0);
+}
+
+/*
+ * A thread is about to open a descriptor, and keeps forks away for so long. But
+ * not a raw clone, whose child lists before it does anything else.
+ */
+TEST_F(fork_window, raw_clone_lists)
+{
+	const struct stop reopen = { false, is_reopen, NULL };
+	volatile long *seen = shared_memory(sizeof(*seen));
+	struct orders *mine = shared_memory(sizeof(*mine));
+	struct ksync_mutex *m;
+
+	strcpy(mine->name, self->name);
+	ASSERT_EQ(0, ksync_mutex_create(&m, NULL));
+	ASSERT_EQ(0, actor_begin(&self->parent, ACTOR_PROCESS));
+	ASSERT_EQ(0, open_mutex(mine, O_CREAT));
+	ASSERT_EQ(0, begin(&self->parent, self->second, import_mutex, m,
+			   &reopen));
+	self->child = actor_do(&self->parent, raw_clone_lister, (void *)seen, 0);
+	ASSERT_LT(0, self->child);
+	EXPECT_TRUE(WAIT_FOR(*seen));
+	kill_traced(&self->parent, self->second);
+	ksync_mutex_close(mine->m);
+	ksync_mutex_close(m);
+}
+
 TEST_HARNESS_MAIN

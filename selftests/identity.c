@@ -239,7 +239,7 @@ TEST_F(identity, fork_before_holding)
 
 struct family {
 	struct objects o;
-	volatile long alone, result;
+	volatile long alone, first, result;
 };
 
 /* Makes the objects, too: the child has them from nobody else. */
@@ -278,6 +278,41 @@ TEST_F(identity, fork_outlives_maker)
 	f->alone = 1;
 	EXPECT_TRUE(WAIT_FOR(f->result));
 	EXPECT_EQ(1, f->result);
+	kill(child, SIGKILL);
+}
+
+/* The same, and the child never does more than to look. */
+static long raw_clone_looker(void *arg, uint64_t unused)
+{
+	pid_t test = getppid(), pid;
+	struct family *f = arg;
+
+	pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid)
+		return pid;
+	f->first = ksync_sem_value(f->o.s) + 1;
+	while (!f->alone && !kill(test, 0))
+		sleep_ms(1);
+	while (!f->result && !kill(test, 0))
+		if (ksync_sem_value(f->o.s) == 2)
+			f->result = 1;
+	_exit(0);
+}
+
+TEST_F(identity, raw_clone_looks_after_holder)
+{
+	struct family *f = shared_memory(sizeof(*f));
+	long child;
+
+	f->o = self->o;
+	ASSERT_EQ(0, DO(a, hold_all));
+	child = actor_do(&self->a, raw_clone_looker, f, 0);
+	ASSERT_LT(0, child);
+	EXPECT_TRUE(WAIT_FOR(f->first));
+	EXPECT_EQ(1, f->first);
+	actor_kill(&self->a);
+	f->alone = 1;
+	EXPECT_TRUE(WAIT_FOR(f->result));
 	kill(child, SIGKILL);
 }
 
