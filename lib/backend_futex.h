@@ -538,7 +538,8 @@ void kfx_rwlock_reader_left(struct kfx_q *q);
 /* backend_futex_file.c */
 int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name);
 int kfx_file_check(int fd, struct kfx_header *header);
-int kfx_file_map(struct kfx_object *obj, int fd, bool writable);
+int kfx_file_map(struct kfx_object *obj, int fd);
+int kfx_file_copy(struct kfx_object *obj, int fd, uint32_t index);
 void kfx_file_unmap(struct kfx_object *obj);
 int kfx_file_create(const struct ksync_spec *spec);
 int kfx_file_back(struct kfx_object *obj, void *at, size_t len);

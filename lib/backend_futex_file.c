@@ -181,33 +181,91 @@ int kfx_file_check(int fd, struct kfx_header *header)
 	return 0;
 }
 
-/*
- * Fills in what the object is, and maps it. The header is read once: it may
- * change at any time.
- */
-int kfx_file_map(struct kfx_object *obj, int fd, bool writable)
+/* What the object is. The header is read once: it may change at any time. */
+static int describe(struct kfx_object *obj, int fd)
 {
 	struct kfx_header header;
 	int ret = kfx_file_check(fd, &header);
-	char *base;
 
 	if (ret)
 		return ret;
 	obj->size = kfx_file_size(header.nr);
-	base = mmap(NULL, obj->size, PROT_READ | (writable ? PROT_WRITE : 0),
-		    MAP_SHARED, fd, 0);
+	obj->type = header.type;
+	obj->flags = header.flags;
+	obj->nr = header.nr;
+	memcpy(obj->name, header.name, sizeof(obj->name));
+	obj->ops = types[header.type];
+	return 0;
+}
+
+/* Memory for all of it: the file, or only a copy if that is -1. */
+static int map(struct kfx_object *obj, int fd)
+{
+	int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE :
+			     MAP_SHARED;
+	char *base = mmap(NULL, obj->size, PROT_READ | PROT_WRITE, flags, fd, 0);
+
 	if (base == MAP_FAILED)
 		return errno == ENODEV || errno == EACCES ? -EINVAL : -ENOMEM;
 	obj->base = base;
 	obj->header = (void *)base;
 	obj->slots = (void *)(base + KFX_SLOTS_AT);
 	obj->cells = (void *)(base + KFX_CELLS_AT);
-	obj->lines = (void *)(base + kfx_lines_at(header.nr));
-	obj->type = header.type;
-	obj->flags = header.flags;
-	obj->nr = header.nr;
-	memcpy(obj->name, header.name, sizeof(obj->name));
-	obj->ops = types[header.type];
+	obj->lines = (void *)(base + kfx_lines_at(obj->nr));
+	return 0;
+}
+
+int kfx_file_map(struct kfx_object *obj, int fd)
+{
+	int ret = describe(obj, fd);
+
+	return ret ? ret : map(obj, fd);
+}
+
+/* So much of it as there is: the rest stays zero. */
+static void copy(struct kfx_object *obj, int fd, void *to, size_t len)
+{
+	size_t at = kfx_offset(obj, to);
+	ssize_t n;
+
+	while (len) {
+		n = pread(fd, (char *)obj->base + at, len, at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		at += n;
+		len -= n;
+	}
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * A copy of what tells of one primitive, for who only looks: a file that is mapped may be
+ * cut short by whoever can write it, and then memory cannot be touched.
+ */
+int kfx_file_copy(struct kfx_object *obj, int fd, uint32_t index)
+{
+	int ret = describe(obj, fd);
+
+	if (!ret)
+		ret = map(obj, -1);
+	if (ret)
+		return ret;
+	copy(obj, fd, obj->header, sizeof(*obj->header));
+	copy(obj, fd, obj->slots, sizeof(obj->slots[0]) *
+	     least(obj->header->slots_hi, KFX_SLOTS));
+	/* An event is looked at with its ancestors. */
+	if (obj->type == KSYNC_EVENT)
+		copy(obj, fd, obj->cells, sizeof(obj->cells[0]) * obj->nr);
+	else if (index < obj->nr)
+		copy(obj, fd, &obj->cells[index], sizeof(obj->cells[0]));
+	copy(obj, fd, obj->lines, sizeof(obj->lines[0]) *
+	     least(obj->header->lines_hi, KFX_LINES));
 	return 0;
 }
 

@@ -154,7 +154,7 @@ static int map(struct kfx_object *obj)
 
 	pthread_mutex_lock(&kfx_lock);
 	fd = reopen(obj->live);
-	ret = fd < 0 ? fd : kfx_file_map(obj, fd, true);
+	ret = fd < 0 ? fd : kfx_file_map(obj, fd);
 	kfx_close(fd);
 	pthread_mutex_unlock(&kfx_lock);
 	return ret;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The futex backend: looking at named objects without joining them.
+ * The futex backend: looking at named objects without joining them. They may be
+ * anybody's, so nothing of them is mapped.
  */
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
@@ -61,7 +62,7 @@ static int query(const char *name, uint32_t index, struct ksync_info *info,
 	obj.dev = file.st_dev;
 	obj.ino = file.st_ino;
 	if (ret >= 0)
-		ret = ret ? kfx_file_map(&obj, obj.live, false) : -ENOENT;
+		ret = ret ? kfx_file_copy(&obj, obj.live, index) : -ENOENT;
 	if (!ret)
 		ret = look_at(&obj, name, index, info, st);
 	kfx_file_unmap(&obj);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * The futex backend: what people see. Only reads, so that it can also look at
- * an object that this process has not joined; a snapshot, and no more.
+ * the copy of an object that this process has not joined; a snapshot, and no more.
  */
 #include <string.h>
 

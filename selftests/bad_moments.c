@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Forks at the worst moment: one thread of a process stands at a system call in
- * the midst of something, stopped by ptrace, while another one forks, or the
- * process is killed. What the child has copied must not bother anybody.
+ * Bad moments: one thread of a process stands at a system call in the midst of
+ * something, stopped by ptrace, while another one forks, the process is killed,
+ * or a file is cut short. Nobody is bothered by what a child has copied, and
+ * nobody is killed for looking.
  *
- * Only the futex backend does system calls in such places that a child can see:
- * it locks bytes of files.
+ * Only the futex backend does system calls in such places: it locks bytes of
+ * files, and maps them.
  */
 
 #include "actor.h"
@@ -128,7 +129,7 @@ static void kill_traced(struct actor *a, struct second *s)
 	actor_kill(a);
 }
 
-FIXTURE(fork_window) {
+FIXTURE(bad_moments) {
 	struct actor parent, other;
 	struct second *second;
 	pid_t child;
@@ -136,7 +137,7 @@ FIXTURE(fork_window) {
 };
 
 
-FIXTURE_SETUP(fork_window)
+FIXTURE_SETUP(bad_moments)
 {
 	REQUIRE_BACKEND();
 	if (strcmp(ksync_backend(), "futex"))
@@ -147,7 +148,7 @@ FIXTURE_SETUP(fork_window)
 	self->second->result = NOT_YET;
 }
 
-FIXTURE_TEARDOWN(fork_window)
+FIXTURE_TEARDOWN(bad_moments)
 {
 	actor_end(&self->parent);
 	actor_end(&self->other);
@@ -220,7 +221,7 @@ static long fork_locker(void *arg, uint64_t unused)
  * and the process is killed: the child must not take its copy of the gate for
  * somebody else's.
  */
-TEST_F(fork_window, parent_dies_at_the_gate)
+TEST_F(bad_moments, parent_dies_at_the_gate)
 {
 	const struct stop gate = { true, is_gate_lock, "memfd:ksync" };
 	struct orders *o = shared_memory(sizeof(*o));
@@ -246,7 +247,7 @@ TEST_F(fork_window, parent_dies_at_the_gate)
  * The child has no slot yet, and its parent is dead: it is alone with the name,
  * and others are at the gate who look whether anybody has it.
  */
-TEST_F(fork_window, child_waits_at_the_gate)
+TEST_F(bad_moments, child_waits_at_the_gate)
 {
 	const struct stop gate = { true, is_gate_lock, self->name };
 	struct orders *o = shared_memory(sizeof(*o));
@@ -294,42 +295,47 @@ static long fork_idler(void *arg, uint64_t raw)
  * A thread that was refused an object is about to let go of its descriptor, by
  * which it had the gate. Another one forks.
  */
-static void fork_at_close(struct __test_metadata *_metadata,
-			  FIXTURE_DATA(fork_window) *self, bool raw)
+static pid_t fork_at_close(struct __test_metadata *_metadata,
+			   struct actor *parent, struct actor *other,
+			   struct second *second, const char *name, bool raw)
 {
-	const struct stop close_it = { false, is_close, self->name };
+	const struct stop close_it = { false, is_close, name };
 	struct orders *o = shared_memory(sizeof(*o));
 	struct orders *mine = shared_memory(sizeof(*o));
 	volatile long *forking = shared_memory(sizeof(*forking));
+	pid_t child;
 
-	strcpy(o->name, self->name);
-	strcpy(mine->name, self->name);
+	strcpy(o->name, name);
+	strcpy(mine->name, name);
 	ASSERT_EQ(0, open_mutex(mine, O_CREAT));
-	ASSERT_EQ(0, actor_begin(&self->parent, ACTOR_PROCESS));
-	ASSERT_EQ(0, actor_begin(&self->other, ACTOR_PROCESS));
-	ASSERT_EQ(0, begin(&self->parent, self->second, open_exclusively, o,
+	ASSERT_EQ(0, actor_begin(parent, ACTOR_PROCESS));
+	ASSERT_EQ(0, actor_begin(other, ACTOR_PROCESS));
+	ASSERT_EQ(0, begin(parent, second, open_exclusively, o,
 			   &close_it));
-	actor_start(&self->parent, fork_idler, (void *)forking, raw);
+	actor_start(parent, fork_idler, (void *)forking, raw);
 	/* It has forked, or waits until it may. */
-	EXPECT_TRUE(WAIT_FOR(!actor_busy(&self->parent, 0) ||
+	EXPECT_TRUE(WAIT_FOR(!actor_busy(parent, 0) ||
 			     (*forking && state_of(*forking) == 'S')));
-	let_go(self->second);
-	EXPECT_TRUE(WAIT_FOR(self->second->result != NOT_YET));
-	EXPECT_EQ(-EEXIST, self->second->result);
-	self->child = actor_result(&self->parent);
-	EXPECT_LT(0, self->child);
-	EXPECT_EQ(0, actor_do(&self->other, open_mutex, o, 0));
+	let_go(second);
+	EXPECT_TRUE(WAIT_FOR(second->result != NOT_YET));
+	EXPECT_EQ(-EEXIST, second->result);
+	child = actor_result(parent);
+	EXPECT_LT(0, child);
+	EXPECT_EQ(0, actor_do(other, open_mutex, o, 0));
 	ksync_mutex_close(mine->m);
+	return child;
 }
 
-TEST_F(fork_window, fork_at_close)
+TEST_F(bad_moments, fork_at_close)
 {
-	fork_at_close(_metadata, self, false);
+	self->child = fork_at_close(_metadata, &self->parent, &self->other,
+				    self->second, self->name, false);
 }
 
-TEST_F(fork_window, raw_clone_at_close)
+TEST_F(bad_moments, raw_clone_at_close)
 {
-	fork_at_close(_metadata, self, true);
+	self->child = fork_at_close(_metadata, &self->parent, &self->other,
+				    self->second, self->name, true);
 }
 
 /* A file is opened, by any path. */
@@ -368,7 +374,7 @@ static long raw_clone_lister(void *n, uint64_t unused)
  * A thread is about to open a descriptor, and keeps forks away for so long. But
  * not a raw clone, whose child lists before it does anything else.
  */
-TEST_F(fork_window, raw_clone_lists)
+TEST_F(bad_moments, raw_clone_lists)
 {
 	const struct stop reopen = { false, is_reopen, NULL };
 	volatile long *seen = shared_memory(sizeof(*seen));
@@ -387,6 +393,46 @@ TEST_F(fork_window, raw_clone_lists)
 	kill_traced(&self->parent, self->second);
 	ksync_mutex_close(mine->m);
 	ksync_mutex_close(m);
+}
+
+/* Memory for all of an object, as large as the file that it stands in. */
+static bool is_mmap(pid_t tid, const struct __ptrace_syscall_info *call,
+		    const char *file)
+{
+	struct stat st;
+
+	return call->entry.nr == SYS_mmap && !stat(file, &st) &&
+	       call->entry.args[1] == (uint64_t)st.st_size;
+}
+
+static long query_name(void *arg, uint64_t unused)
+{
+	struct orders *o = arg;
+	struct ksync_info info;
+	struct ksync_status st;
+
+	ksync_query(o->name, 0, &info, &st);
+	return 0;
+}
+
+/* It shares nothing with an object whose owner may do as he likes. */
+TEST_F(bad_moments, cut_short_while_listed)
+{
+	char path[PATH_MAX];
+	const struct stop mapped = { true, is_mmap, path };
+	struct orders *o = shared_memory(sizeof(*o));
+
+	snprintf(path, sizeof(path), "/dev/shm/ksync.%s", self->name);
+	strcpy(o->name, self->name);
+	ASSERT_EQ(0, actor_begin(&self->parent, ACTOR_PROCESS));
+	ASSERT_EQ(0, actor_begin(&self->other, ACTOR_PROCESS));
+	ASSERT_EQ(0, actor_do(&self->other, open_mutex, o, O_CREAT));
+	ASSERT_EQ(0, begin(&self->parent, self->second, query_name, o,
+			   &mapped));
+	EXPECT_EQ(0, truncate(path, 0));
+	let_go(self->second);
+	EXPECT_TRUE(WAIT_FOR(self->second->result != NOT_YET));
+	EXPECT_EQ(0, self->second->result);
 }
 
 TEST_HARNESS_MAIN
