@@ -168,9 +168,9 @@ static int sleep_round(struct kfx_q *q, struct kfx_line *line,
 			kfx_sweep(q->obj);
 			step = step < KFX_RECHECK_NS ? 10 * step :
 				kfx_pace(kfx_load(&q->obj->header->lines_hi));
-			next = now + step;
-			continue;
+			next = kfx_now() + step;
 		}
+		/* If the look has broken it, the value is another by now. */
 		f.nr = 0;
 		kfx_futexes_add(&f, half, value);
 		kfx_limit_sleep(limit, &f, next < limit->deadline ?

@@ -163,11 +163,13 @@ static int sleep_until_done(struct kfx_item *items, uint32_t nr,
 		ret = kfx_limit_over(limit, now);
 		if (ret)
 			return ret;
-		if (now >= look_at)
-			look_at = now + look_around(items, nr);
-		else
-			kfx_limit_sleep(limit, &f, look_at < limit->deadline ?
-					look_at : limit->deadline);
+		if (now >= look_at) {
+			look_at = look_around(items, nr);
+			look_at += kfx_now();
+		}
+		/* What the look has changed has another value by now. */
+		kfx_limit_sleep(limit, &f, look_at < limit->deadline ?
+				look_at : limit->deadline);
 	}
 }
 

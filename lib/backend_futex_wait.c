@@ -145,18 +145,18 @@ static int sleep_on_line(struct kfx_q *q, const struct kfx_limit *limit,
 		ret = kfx_limit_over(limit, now);
 		if (ret)
 			return ret;
-		if (now < next) {
-			f.nr = 0;
-			kfx_futexes_add(&f, &line->futex, value);
-			kfx_limit_sleep(limit, &f, next < limit->deadline ?
-					next : limit->deadline);
-		} else {
+		if (now >= next) {
 			kfx_wait_look(q);
 			if (kfx_limit_is_none(limit) && kfx_cycle_closes(q))
 				return -EDEADLK;
 			next = kfx_now() +
 			       kfx_pace(kfx_load(&q->queue->nr));
 		}
+		/* If the look has let us in, the value is another by now. */
+		f.nr = 0;
+		kfx_futexes_add(&f, &line->futex, value);
+		kfx_limit_sleep(limit, &f, next < limit->deadline ?
+				next : limit->deadline);
 		now = 0;
 	}
 }

@@ -309,12 +309,14 @@ static int sleep_round(struct kfx_q *q, uint32_t round,
 		if (ret && last_look)
 			return ret;
 		if (ret || now >= next) {
-			last_look = ret;
 			kfx_sweep(q->obj);
-			next = now +
+			next = kfx_now() +
 			       kfx_pace(kfx_load(&q->obj->header->lines_hi));
-			continue;
 		}
+		last_look = ret;
+		if (last_look)
+			continue;
+		/* If the look has ended the round, the value is another. */
 		f.nr = 0;
 		kfx_futexes_add(&f, &q->cell->waitgroup.round,
 				word / KSYNC_WG_ROUND_ONE);

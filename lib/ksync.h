@@ -395,9 +395,8 @@ struct ksync_item {
  * Takes one of @nr items and says which (@index may be NULL): the first of the
  * array that can be had, otherwise what comes first. 0 or -EOWNERDEAD: taken.
  * -EDEADLK when the caller holds one of them already and cannot have it twice;
- * -EINVAL, -ETIMEDOUT, -ECANCELED, -ENOTRECOVERABLE; -EOPNOTSUPP without
- * KSYNC_G_MANY. Where an item is to blame, @index says which; otherwise it is
- * @nr.
+ * -EINVAL, -ETIMEDOUT, -ECANCELED, -ENOTRECOVERABLE, -ENOMEM. Where an item is
+ * to blame, @index says which; otherwise it is @nr.
  */
 KSYNC_API int ksync_wait_any(struct ksync_item *items, uint32_t nr,
 			     const struct ksync_wait *w, uint32_t *index);

@@ -86,7 +86,6 @@ static int wait_many(struct ksync_item *items, uint32_t nr, bool all,
 		     const struct ksync_wait *w, uint32_t *index)
 {
 	struct ksync_ask asks[KSYNC_ITEMS_MAX];
-	const struct ksync_ops *ops;
 	struct ksync_limit limit;
 	uint32_t i;
 	int err;
@@ -96,10 +95,7 @@ static int wait_many(struct ksync_item *items, uint32_t nr, bool all,
 		err = ksync_wait_limit(w, &limit);
 	if (err)
 		return err;
-	ops = asks[0].obj->ops;
-	if (!ops->wait_many)
-		return -EOPNOTSUPP;
-	err = ops->wait_many(asks, nr, all, &limit, index);
+	err = asks[0].obj->ops->wait_many(asks, nr, all, &limit, index);
 	for (i = 0; i < nr; i++) {
 		items[i].result = asks[i].result;
 		items[i].lost = asks[i].lost;

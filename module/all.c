@@ -16,9 +16,11 @@
  * After a few rounds it insists: it takes all in one order, the same for
  * everybody, waits for each in its queue and keeps what it has, but for a
  * limited time only. If that was too short, it gives everything back, lets
- * others go first, and next time insists for twice as long. So among holders
- * that let go in the end it gets all in the end, and while some do not it keeps
- * others from nothing for long.
+ * others go first, and next time insists for twice as long. Every other time it
+ * begins with the one that it did not get the last time: whoever has that may be
+ * waiting for one that comes before it in the order. So among holders that let go
+ * in the end it gets all in the end, and while some do not it keeps others from
+ * nothing for long.
  *
  * The last step is to look whether what a take does not keep, an event that
  * stays set, is still as it was when it was taken. If so, there was a moment
@@ -99,8 +101,23 @@ static int all_try(struct ksync_request **r, u32 nr,
 	return -EBUSY;
 }
 
-/* Takes all, and waits for each, for so long in all: -EBUSY if too short. */
+/* Takes one, or waits for it: 0 if it is taken. */
+static int all_take_or_wait(struct ksync_request *r, struct ksync_limit *limit)
+{
+	if (all_taken(r))
+		return 0;
+	r->result = r->q.obj->ops->take(&r->q, &r->w, false);
+	if (r->result == -EBUSY)
+		return all_wait(r, limit);
+	return all_taken(r) ? 0 : r->result;
+}
+
+/*
+ * Takes all, @first (NULL: none) first, and waits for each, for so long in all:
+ * -EBUSY if that was too short.
+ */
 static int all_insist(struct ksync_request **r, u32 nr,
+		      struct ksync_request *first,
 		      const struct ksync_limit *limit, u64 ns,
 		      struct ksync_request **failed)
 {
@@ -110,14 +127,12 @@ static int all_insist(struct ksync_request **r, u32 nr,
 	u32 i;
 
 	part.deadline = min(limit->deadline, end);
+	*failed = first;
+	if (first)
+		ret = all_take_or_wait(first, &part);
 	for (i = 0; !ret && i < nr; i++) {
 		*failed = r[i];
-		r[i]->result = r[i]->q.obj->ops->take(&r[i]->q, &r[i]->w,
-						      false);
-		if (r[i]->result == -EBUSY)
-			ret = all_wait(r[i], &part);
-		else if (!all_taken(r[i]))
-			ret = r[i]->result;
+		ret = all_take_or_wait(r[i], &part);
 	}
 	if (!ret)
 		return all_try(r, nr, failed);
@@ -155,6 +170,7 @@ static int all_result(struct ksync_request **r, u32 nr,
 int ksync_all_take(struct ksync_request **r, u32 nr, struct ksync_limit *limit,
 		   struct ksync_request **failed)
 {
+	struct ksync_request *missed = NULL;
 	u64 ns = KSYNC_INSIST_FIRST;
 	u32 round;
 	int ret;
@@ -162,7 +178,8 @@ int ksync_all_take(struct ksync_request **r, u32 nr, struct ksync_limit *limit,
 	for (round = 0; ; round++) {
 		ret = all_try(r, nr, failed);
 		if (ret == -EBUSY && round >= KSYNC_ROUNDS_POLITE) {
-			ret = all_insist(r, nr, limit, ns, failed);
+			ret = all_insist(r, nr, missed, limit, ns, failed);
+			missed = missed ? NULL : *failed;
 			ns = min_t(u64, 2 * ns, KSYNC_INSIST_MOST);
 		}
 		if (!ret)

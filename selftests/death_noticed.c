@@ -278,6 +278,21 @@ static void relay_begin(void *relay)
 	actor_do(&r->keeper, job_mutex_unlock, r->m, 0);
 }
 
+/* To where it comes back from its sleep. */
+static bool relay_wakes(struct relay *r, struct victim *v)
+{
+	bool fine = true;
+
+	v->asleep = relay_begin;
+	v->asleep_arg = r;
+	share_cpu(v);
+	victim_ticks(true);
+	while (fine && v->asleep)
+		fine = victim_move(v, PTRACE_SYSCALL);
+	victim_ticks(false);
+	return fine && !v->over;
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -311,8 +326,7 @@ TEST(relay)
 		ASSERT_EQ(0, actor_begin(&r->keeper, ACTOR_PROCESS));
 		ASSERT_EQ(0, actor_do(&r->keeper, job_mutex_lock, r->m, 0));
 		ASSERT_TRUE(victim_begin(&v, &calls, r, notes));
-		v.asleep = relay_begin;
-		v.asleep_arg = r;
+		ASSERT_TRUE(relay_wakes(r, &v));
 		while (mutex_status(r->m).holder_pid != v.pid)
 			ASSERT_TRUE(victim_go(&v, v.steps + 1, NULL, NULL) &&
 				    !v.over);
