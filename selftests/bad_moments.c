@@ -136,7 +136,6 @@ FIXTURE(bad_moments) {
 	char name[KSYNC_NAME_LEN];
 };
 
-
 FIXTURE_SETUP(bad_moments)
 {
 	REQUIRE_BACKEND();
@@ -216,6 +215,11 @@ static long fork_locker(void *arg, uint64_t unused)
 	_exit(0);
 }
 
+static long nothing(void *obj, uint64_t unused)
+{
+	return 0;
+}
+
 /*
  * A thread recovers what somebody dead left, behind the gate. Another one forks,
  * and the process is killed: the child must not take its copy of the gate for
@@ -230,6 +234,8 @@ TEST_F(bad_moments, parent_dies_at_the_gate)
 	ASSERT_EQ(0, ksync_mutex_create(&o->m, NULL));
 	ASSERT_EQ(0, actor_begin(&holder, ACTOR_PROCESS));
 	ASSERT_EQ(0, actor_begin(&self->parent, ACTOR_PROCESS));
+	/* Through with its fork, in which it would look for the dead, too. */
+	ASSERT_EQ(0, actor_do(&self->parent, nothing, NULL, 0));
 	ASSERT_EQ(0, actor_do(&holder, job_mutex_lock, o->m, 0));
 	actor_end(&holder);
 
