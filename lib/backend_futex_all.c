@@ -52,13 +52,39 @@ static int compare(const void *a, const void *b)
 	return ret ? ret : by_number(x->ask->index, y->ask->index);
 }
 
+/* Gives back what was taken and not used: whoever died before is still told of. */
+static void untake_mutex(struct ksync_object *base, uint32_t index)
+{
+	struct kfx_object *obj = kfx_obj(base);
+	union ksync_cell *cell = &obj->cells[index];
+	struct ksync_hold *hold;
+	struct kfx_thread *t;
+	struct kfx_q q;
+
+	if (!(kfx_load(&cell->state) & KSYNC_LOCK_DEAD) ||
+	    kfx_load(&cell->lock.depth)) {
+		kfx_mutex_unlock(base, index);
+		return;
+	}
+	if (kfx_thread_get(obj, &t))
+		return;
+	hold = kfx_hold_find(t, index);
+	kfx_q_init(&q, obj, index, t->id);
+	kfx_q_lock(&q);
+	kfx_lock_pass_on(&q, t->id);
+	obj->ops->advance(&q);
+	kfx_q_unlock(&q);
+	if (hold)
+		kfx_hold_end(t, hold, index);
+}
+
 static void untake(struct kfx_item *item)
 {
 	struct ksync_ask *ask = item->ask;
 
 	switch (ask->take) {
 	case KSYNC_TAKE_MUTEX:
-		kfx_mutex_untake(ask->obj, ask->index);
+		untake_mutex(ask->obj, ask->index);
 		break;
 	case KSYNC_TAKE_READ:
 		kfx_rwlock_unlock(ask->obj, ask->index);
@@ -149,7 +175,10 @@ static int wait_briefly(struct kfx_item *item, const struct kfx_limit *limit,
 	if (line)
 		kfx_store(&line->thread, 0);
 	ret = wait_for(item, limit, deadline);
-	/* Release: after the wait. */
+	/*
+	 * Release: after the wait, so that who sees the number sees another
+	 * wait. Pairs with the acquire of the wait in backend_futex_cycle.c.
+	 */
 	if (line)
 		kfx_store_release(&line->thread, number);
 	return ret;

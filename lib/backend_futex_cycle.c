@@ -70,6 +70,7 @@ uint64_t kfx_thread_number(uint32_t tid)
 
 static uint64_t number_of(struct kfx_line *line)
 {
+	/* Pairs with the release in kfx_line_claim(). */
 	return kfx_load_acquire(&line->kind) == KFX_LINE_THREAD ?
 	       kfx_load(&line->thread) : 0;
 }
@@ -168,11 +169,15 @@ static bool cycle_through(struct search *s, struct kfx_thread *t)
 		number = number_of(line);
 		if (!number || number == kfx_self.number)
 			continue;
+		/* What it waits for. Pairs with the release in kfx_q_push(). */
 		wait = kfx_load_acquire(&line->wait);
 		if ((wait & KFX_WAIT_STATE) != KFX_WAITING ||
 		    !waits_for_us(t, line) || !in_our_way(s, number))
 			continue;
-		/* Between the looks and this one. */
+		/*
+		 * Between the looks and this one. Pairs with the release in
+		 * kfx_wait_set() by whoever ends the wait.
+		 */
 		kfx_fence();
 		if (kfx_load(&line->wait) == wait && number_of(line) == number &&
 		    !gives_way(s, line, number)) {

@@ -178,29 +178,3 @@ void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 	f->id = t->id;
 	f->idle = index + 1;
 }
-
-/* Gives back what was taken and not used: whoever died before is still told of. */
-void kfx_mutex_untake(struct ksync_object *base, uint32_t index)
-{
-	struct kfx_object *obj = kfx_obj(base);
-	union ksync_cell *cell = &obj->cells[index];
-	struct ksync_hold *hold;
-	struct kfx_thread *t;
-	struct kfx_q q;
-
-	if (!(kfx_load(&cell->state) & KSYNC_LOCK_DEAD) ||
-	    kfx_load(&cell->lock.depth)) {
-		kfx_mutex_unlock(base, index);
-		return;
-	}
-	if (kfx_thread_get(obj, &t))
-		return;
-	hold = kfx_hold_find(t, index);
-	kfx_q_init(&q, obj, index, t->id);
-	kfx_q_lock(&q);
-	kfx_lock_pass_on(&q, t->id);
-	obj->ops->advance(&q);
-	kfx_q_unlock(&q);
-	if (hold)
-		kfx_hold_end(t, hold, index);
-}

@@ -72,7 +72,6 @@ int kfx_take_all(struct kfx_item *items, uint32_t nr, struct kfx_limit *limit,
 void kfx_mutex_join(struct kfx_q *q, struct kfx_limit *limit);
 bool kfx_mutex_poll(struct kfx_q *q);
 int kfx_mutex_accept(struct kfx_q *q, uint32_t id);
-void kfx_mutex_untake(struct ksync_object *base, uint32_t index);
 void kfx_rwlock_join(struct kfx_q *q, enum kfx_want want,
 		     struct ksync_hold *hold, struct kfx_limit *limit);
 int kfx_rwlock_accept_read(struct kfx_q *q, struct ksync_hold *hold);

@@ -278,13 +278,14 @@ bool kfx_round_over(struct kfx_q *q, uint32_t *lost)
 {
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 
+	/* What the members did. Pairs with the operation that ends the round. */
 	if (round_of(kfx_load_acquire(&q->cell->state)) == kfx_load(&line->n))
 		return false;
 	*lost = kfx_load(&line->lost);
 	return true;
 }
 
-/* Adds what changes when it is. */
+/* Adds what changes when it is. Acquire: before the look, as in sleep_round(). */
 void kfx_round_watch(struct kfx_q *q, struct kfx_futexes *f)
 {
 	kfx_futexes_add(f, &q->cell->waitgroup.round,
