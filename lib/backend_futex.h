@@ -274,6 +274,7 @@ void kfx_threads_leave(struct kfx_object *obj);
 void kfx_threads_forget(struct kfx_object *obj);
 void kfx_self_forget(void);
 int kfx_thread_init(void);
+void kfx_fast_join(void);
 
 static inline unsigned int kfx_cache_of(struct kfx_object *obj)
 {
@@ -355,6 +356,11 @@ static inline void kfx_hold_end(struct kfx_thread *t, struct ksync_hold *hold,
 	/* Release: after the word let go of us, or what we read. */
 	kfx_store_release(&hold->key, index + 1);
 }
+
+/* backend_futex_memory.c */
+void kfx_memory_join(void);
+void kfx_memory_leave(void);
+void kfx_memory_renew(void);
 
 /* backend_futex_queue.c */
 void kfx_q_init(struct kfx_q *q, struct kfx_object *obj, uint32_t index,
@@ -581,10 +587,10 @@ static inline struct kfx_object *kfx_obj(struct ksync_object *base)
 /* What the thread needs for the fast path, for semaphores and wait groups. */
 static inline void kfx_fast_fill(struct ksync_object *base, uint32_t index)
 {
-	struct ksync_fast *f =
-		ksync_fast_claim(ksync_fast_tag(base->serial, index));
-
-	f->seen = kfx_load(&base->cells[index].state);
+	if (!ksync_fast_used())
+		kfx_fast_join();
+	ksync_fast_word_is(ksync_fast_tag(base->serial, index),
+			   kfx_load(&base->cells[index].state));
 }
 
 #endif /* KSYNC_BACKEND_FUTEX_H */

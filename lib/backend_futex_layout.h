@@ -33,7 +33,7 @@
 #include "ksync.h"
 
 #define KFX_MAGIC	0x31586675746b736bULL
-#define KFX_VERSION	3U
+#define KFX_VERSION	4
 #define KFX_PAGE	4096U
 #define KFX_SLOTS	16384U		/* processes that use one object */
 #define KFX_LINES	32768U		/* threads that do, and their overflow */
@@ -101,9 +101,19 @@ struct kfx_slot {
  *		and withdrawn after. The word decides.
  *		LEFT: no longer a read hold, but a writer may have seen it.
  * count	read holds beyond the first; permits; members bound to the process
- * reads	read acquisitions since the key was set to its index
- * round	of the members; reads: see ksync_fast_calm()
+ * reads	read acquisitions of the slow path, since the key was set to its
+ *		index
+ * round	of the members; reads: see calm_down() of rwlocks
  */
+struct ksync_hold {
+	union {
+		uint64_t word;		/* see struct ksync_hold_word */
+		struct { KSYNC_CELL_HALVES(count, key); };
+	};
+	uint32_t reads;
+	uint32_t round;
+} __attribute__((__may_alias__));
+
 #define KFX_HELD_READ	KSYNC_HOLD_READ
 #define KFX_HELD_EXCL	KSYNC_HOLD_EXCL
 #define KFX_KEY_INDEX	(KSYNC_HOLD_LEFT - 1)
@@ -252,8 +262,9 @@ struct kfx_line {
 };
 
 /*
- * The queue of a primitive, in the part of its cell that is spare. The waiting
- * lines decide; this is for speed and made anew when its lock's owner dies.
+ * The queue of a primitive, in the part of its cell that is spare here (of locks,
+ * what only the kernel knows begins it). The waiting lines decide; this is for
+ * speed and made anew when its lock's owner dies.
  *
  * lock		1 + line of its owner, and CONTENDED: somebody sleeps on it
  * head, tail	lines
@@ -344,7 +355,7 @@ static_assert(offsetof(struct ksync_event_cell, reserved) % 8 == 0 &&
 	      offsetof(struct ksync_event_cell, reserved) +
 	      sizeof(struct kfx_event_more) <= KFX_QUEUE_AT,
 	      "before the queue");
-static_assert(offsetof(struct ksync_lock_cell, reserved) <= KFX_QUEUE_AT,
+static_assert(offsetof(struct ksync_lock_cell, since_of) <= KFX_QUEUE_AT,
 	      "the queue fits in what is spare");
 static_assert(offsetof(struct ksync_waitgroup_cell, reserved) <= KFX_QUEUE_AT,
 	      "likewise");

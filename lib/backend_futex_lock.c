@@ -163,9 +163,6 @@ void kfx_mutex_seen(union ksync_cell *cell)
 void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 			struct kfx_thread *t, struct ksync_hold *hold)
 {
-	uint64_t tag = ksync_fast_tag(base->serial, index);
-	struct ksync_fast *f;
-
 	/*
 	 * Without fences only if others can send us a barrier. In order and
 	 * recursively it takes more than the fast path knows.
@@ -173,8 +170,6 @@ void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 	if (!kfx_load(&kfx_barriers) ||
 	    base->flags & (KSYNC_FIFO | KSYNC_RECURSIVE))
 		return;
-	f = ksync_fast_claim(tag);
-	f->hold = hold;
-	f->id = t->id;
-	f->idle = index + 1;
+	ksync_fast_lock_is(ksync_fast_tag(base->serial, index), hold,
+			   KSYNC_HOLD_IN_WORD(index + 1), t->id);
 }

@@ -33,9 +33,6 @@ uint64_t *kfx_epoch;
 static struct kfx_object *objects, *pending;
 static uint64_t epoch = 1;	/* kfx_lock: what *kfx_epoch is, or was */
 
-/* The same for *ksync_fast_epoch, which is another one only in a child. */
-static uint64_t fast_epoch = KSYNC_FAST_EPOCH_ONE;
-
 static void list_add(struct kfx_object **list, struct kfx_object *obj)
 {
 	obj->next = *list;
@@ -338,10 +335,7 @@ static void renew_all(void)
 {
 	struct kfx_object *obj, *next;
 
-	fast_epoch += KSYNC_FAST_EPOCH_ONE;
-	if (!fast_epoch)
-		fast_epoch = KSYNC_FAST_EPOCH_ONE;
-	kfx_store(ksync_fast_epoch, fast_epoch);
+	kfx_memory_renew();
 	kfx_self_forget();
 	kfx_barrier_init();
 	for (obj = pending; obj; obj = next) {
@@ -372,7 +366,7 @@ static void renew_all(void)
  */
 void kfx_process_forked(void)
 {
-	uint64_t *begun = kfx_epoch + 2, none = 0;
+	uint64_t *begun = kfx_epoch + 1, none = 0;
 
 	if (kfx_cas(begun, &none, 1)) {
 		pthread_mutex_init(&kfx_lock, NULL);
@@ -417,14 +411,12 @@ static void init_once(void)
 		return;
 	kfx_barrier_init();
 	/*
-	 * The epoch, that of fast paths, and whether somebody is at it in a
-	 * child. Without the advice the handlers of fork must do.
+	 * The epoch, and whether somebody is at it in a child. Without the
+	 * advice the handlers of fork must do.
 	 */
 	madvise(p, page, MADV_WIPEONFORK);
 	kfx_epoch = p;
 	*kfx_epoch = epoch;
-	ksync_fast_epoch = kfx_epoch + 1;
-	*ksync_fast_epoch = fast_epoch;
 }
 
 /* Before the first object. */

@@ -13,14 +13,20 @@
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
 
-/* Fences are left out again, unless somebody is about who can send no barrier. */
+/*
+ * Who has read with fences for a while comes here, since it asks now and then. If
+ * there was no other writer since the last time, fences are left out again, unless
+ * somebody is about who can send no barrier. @hold: tells writers apart.
+ */
 static void calm_down(struct kfx_q *q, struct ksync_hold *hold)
 {
+	uint32_t token = kfx_load(&q->cell->lock.token) + 1;
 	uint64_t word = KSYNC_LOCK_FENCED;
 
-	if (!ksync_fast_calm(&q->cell->lock, &hold->round))
+	if (kfx_load(&hold->round) != token) {
+		kfx_store(&hold->round, token);
 		return;
-	kfx_store(&hold->round, 0);
+	}
 	if (!kfx_load(&q->obj->header->fenced))
 		kfx_cas(&q->cell->state, &word, 0);
 }

@@ -186,6 +186,17 @@ static struct kfx_thread *find_thread(struct kfx_object *obj)
 	return found;
 }
 
+/* Lets the caller remember primitives for which it needs no line. */
+void kfx_fast_join(void)
+{
+	kfx_process_check_fork();
+	pthread_mutex_lock(&kfx_lock);
+	/* Without an end, what it remembers would never be free. */
+	if (!pthread_setspecific(exit_key, &kfx_self))
+		kfx_memory_join();
+	pthread_mutex_unlock(&kfx_lock);
+}
+
 /* kfx_lock held. */
 static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
 {
@@ -201,6 +212,7 @@ static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
 		free(t);
 		return ret;
 	}
+	kfx_memory_join();
 	t->obj = obj;
 	t->line = kfx_line(obj, t->id);
 	kfx_store(&t->line->thread, kfx_thread_number(kfx_load(&t->line->tid)));
@@ -280,7 +292,7 @@ static void thread_exit(void *unused)
 	struct kfx_thread *t;
 	bool holding;
 
-	memset(ksync_fast_self, 0, sizeof(ksync_fast_self));
+	kfx_memory_leave();
 	while ((t = kfx_self.list)) {
 		pthread_mutex_lock(&kfx_lock);
 		kfx_self.list = t->next;

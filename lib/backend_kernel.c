@@ -102,8 +102,8 @@ static void kernel_close(struct ksync_object *obj)
 	struct kk_object *k = kk_object(obj);
 	int saved = errno;
 
-	if (k->cells)
-		munmap(k->cells, k->size);
+	if (k->base.cells)
+		munmap(k->base.cells, k->size);
 	close(obj->fd);
 	free(k);
 	errno = saved;
@@ -133,7 +133,7 @@ static void map_cells(struct kk_object *k)
 	p = mmap(NULL, k->size, PROT_READ | PROT_WRITE, MAP_SHARED, k->base.fd,
 		 0);
 	if (p != MAP_FAILED) {
-		k->cells = p;
+		k->base.cells = p;
 		if (k->size > cells)
 			k->slots = (struct ksync_slot *)((char *)p + cells);
 	}
@@ -315,10 +315,10 @@ static int kernel_status(struct ksync_object *obj, uint32_t index,
 static uint64_t kernel_token(struct ksync_object *obj, uint32_t index)
 {
 	struct ksync_primitive_status args = { .index = index };
-	struct kk_object *k = kk_object(obj);
 
-	if (k->cells)
-		return __atomic_load_n(&k->cells[index].lock.token,
+	/* Without them, everything goes by ioctl. */
+	if (obj->cells)
+		return __atomic_load_n(&obj->cells[index].lock.token,
 				       __ATOMIC_RELAXED);
 	return kk_command(obj, KSYNC_IOC_OBJ_STATUS, &args) ? 0 : args.token;
 }

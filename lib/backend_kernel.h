@@ -13,7 +13,6 @@
 /* An object of this backend. */
 struct kk_object {
 	struct ksync_object base;
-	union ksync_cell *cells;	/* NULL: everything goes by ioctl */
 	struct ksync_slot *slots;	/* rwlock: those of readers, or NULL */
 	size_t size;			/* of the mapping, in bytes */
 	uint64_t id;			/* what lines call it */
@@ -41,7 +40,7 @@ struct kk_self {
 	uint64_t generation;		/* as *kk_generation when it was set */
 	struct ksync_line *line;	/* NULL: everything goes by ioctl */
 	uint32_t id;
-	uint64_t seen;			/* semaphore: the last word */
+	uint32_t turn;			/* entry that was given away last */
 	uint32_t fenced;		/* reads while writers were about */
 	struct kk_slot_cache slots[KK_SLOT_CACHE];
 };

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * The kernel backend: what goes without a system call when nobody is in the way.
+ * The kernel backend: what goes without a system call when nobody is in the way,
+ * as far as ksync_inline.h leaves it to us, and what has to be noted for that.
  *
- * The cells are mapped and changed as <linux/ksync.h> says; ksync_inline.h has
- * the operations on the words. A mutex that is held stands in the caller's line,
- * from before the first operation on its word until after the last one, so that
- * the kernel finds it wherever the thread dies:
+ * The cells are mapped and changed as <linux/ksync.h> says. A mutex that is held
+ * stands in the caller's line, ENGAGED from before the first operation on its
+ * word until after the last one, so that the kernel finds it wherever the thread
+ * dies:
  *
- *	          engage             lock               unlock
- *	   (none) ------> [engaged] -----> [held] --------------> [engaged]
- *	      ^                |                                      |
- *	      +----------------+------------ disengage ---------------+
+ *	       assign             engage             lock
+ *	(none) ------> [assigned] ------> [engaged] -----> [held]
+ *	   ^            |      ^                             | unlock
+ *	   +------------+      +---------- disengage --------+
+ *	   for another mutex
  *
- * Who finds the mutex in its line holds it. What was locked without a line, or
- * with a line that was full, the kernel has on record.
+ * For which mutex an entry is, the thread remembers (ksync_layout.h), and so
+ * needs not look for it. Who finds the mutex engaged in its line holds it. What
+ * was locked without a line, or with one that was full, the kernel has on record.
  */
 #include <errno.h>
 
@@ -28,62 +31,118 @@
 static struct ksync_lock_cell *lock_cell(struct ksync_object *obj,
 					 uint32_t index)
 {
-	return &kk_object(obj)->cells[index].lock;
+	return &obj->cells[index].lock;
 }
 
 /* The caller's line if the object can be used with it, otherwise NULL. */
 static inline struct ksync_line *line_for(struct ksync_object *obj)
 {
-	return kk_object(obj)->cells ? kk_line(obj) : NULL;
+	return obj->cells ? kk_line(obj) : NULL;
 }
 
-static inline uint64_t entry_object(const struct ksync_line_entry *e)
+#define ENGAGED		KSYNC_HOLD_IN_WORD(KSYNC_LINE_ENGAGED)
+
+static_assert(KSYNC_LINE_ENGAGED == KSYNC_HOLD_EXCL, "lines are holds");
+
+static inline uint64_t word_of(const struct ksync_line_entry *e)
 {
-	return __atomic_load_n(&e->object, __ATOMIC_RELAXED);
+	return __atomic_load_n(&e->word, __ATOMIC_RELAXED);
 }
 
-/* A new entry; NULL if the line is full. */
-static inline struct ksync_line_entry *engage(struct ksync_line *line,
-					      uint64_t id, uint32_t index)
+static inline void set_word(struct ksync_line_entry *e, uint64_t word)
 {
-	struct ksync_line_entry *e = line->entry;
-
-	while (entry_object(e))
-		if (++e == line->entry + KSYNC_LINE_ENTRIES)
-			return NULL;
-	e->index = index;
-	e->note = 0;
-	/* The kernel may look after any instruction: the object comes last. */
+	/* The kernel may look after any instruction. */
 	ksync_fast_barrier();
-	__atomic_store_n(&e->object, id, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->word, word, __ATOMIC_RELAXED);
 	ksync_fast_barrier();
-	return e;
 }
 
 static inline void disengage(struct ksync_line_entry *e)
 {
-	ksync_fast_barrier();
-	__atomic_store_n(&e->object, 0, __ATOMIC_RELAXED);
+	set_word(e, e->index);
 }
 
-/* The entry for the primitive other than @not; NULL if there is none. */
-static inline struct ksync_line_entry *
-find_entry(struct ksync_line *line, uint64_t id, uint32_t index,
-	   const struct ksync_line_entry *not)
+static inline bool is_for(const struct ksync_line_entry *e, uint64_t id,
+			  uint32_t index)
+{
+	return __atomic_load_n(&e->object, __ATOMIC_RELAXED) == id &&
+	       e->index == index;
+}
+
+/* The entry by which the caller holds the primitive; NULL if there is none. */
+static struct ksync_line_entry *find_entry(struct ksync_line *line, uint64_t id,
+					   uint32_t index)
 {
 	struct ksync_line_entry *e;
 
 	for (e = line->entry; e < line->entry + KSYNC_LINE_ENTRIES; e++)
-		if (entry_object(e) == id && e->index == index && e != not)
+		if (is_for(e, id, index) && word_of(e) & ENGAGED)
 			return e;
 	return NULL;
+}
+
+/* One that is not engaged, if possible for this primitive, or for none. */
+static struct ksync_line_entry *spare_entry(struct ksync_line *line,
+					    uint64_t id, uint32_t index)
+{
+	struct ksync_line_entry *e, *spare = NULL;
+	uint32_t n = kk_self.turn;
+
+	for (e = line->entry; e < line->entry + KSYNC_LINE_ENTRIES; e++)
+		if (is_for(e, id, index) && !(word_of(e) & ENGAGED))
+			return e;
+	for (e = line->entry; e < line->entry + KSYNC_LINE_ENTRIES; e++)
+		if (!e->object)
+			return e;
+	do {
+		e = &line->entry[n++ % KSYNC_LINE_ENTRIES];
+		if (!(word_of(e) & ENGAGED))
+			spare = e;
+	} while (!spare && n - kk_self.turn < KSYNC_LINE_ENTRIES);
+	kk_self.turn = n;
+	return spare;
+}
+
+/*
+ * An entry that says that the caller is engaged in the primitive; NULL if the
+ * line is full. A signal handler may take the same entry for another one until
+ * it says so: then again.
+ */
+static struct ksync_line_entry *engage(struct ksync_line *line, uint64_t id,
+				       uint32_t index)
+{
+	struct ksync_line_entry *e;
+
+	for (;;) {
+		e = spare_entry(line, id, index);
+		if (!e)
+			return NULL;
+		if (!is_for(e, id, index)) {
+			ksync_fast_drop(&e->word);
+			set_word(e, index);
+			e->object = id;
+		}
+		set_word(e, index | ENGAGED);
+		if (__atomic_load_n(&e->object, __ATOMIC_RELAXED) == id)
+			return e;
+		disengage(e);
+	}
+}
+
+/* From now on ksync_inline.h knows what to do, unless it takes more than that. */
+static void remember(struct ksync_object *obj, uint32_t index,
+		     struct ksync_line_entry *e)
+{
+	if (!(obj->flags & (KSYNC_FIFO | KSYNC_RECURSIVE)))
+		ksync_fast_lock_is(ksync_fast_tag(obj->serial, index),
+				   &e->word, index,
+				   kk_self.id);
 }
 
 /* What the holder writes beside the word. */
 static inline void note_taken(struct ksync_lock_cell *cell)
 {
 	__atomic_store_n(&cell->token, cell->token + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&cell->since, 0, __ATOMIC_RELAXED);
 }
 
 /* With FIFO nobody may go past those who wait: the whole word has to be 0. */
@@ -145,24 +204,17 @@ void kk_wake(struct ksync_object *obj, uint32_t index)
 static int settle(struct ksync_line_entry *e, int err)
 {
 	if (err == -EOWNERDEAD)
-		e->note = INCONSISTENT;
+		set_word(e, e->index | ENGAGED |
+			 KSYNC_HOLD_IN_WORD(INCONSISTENT));
 	else if (err)
 		disengage(e);
 	return err;
 }
 
-static __attribute__((noinline)) int
-lock_slow(struct ksync_object *obj, uint32_t index,
-	  const struct ksync_limit *limit, struct ksync_line *line,
-	  struct ksync_line_entry *e)
+static int lock_slow(struct ksync_object *obj, uint32_t index,
+		     const struct ksync_limit *limit,
+		     struct ksync_line_entry *e)
 {
-	if (find_entry(line, kk_object(obj)->id, index, e)) {
-		disengage(e);
-		if (obj->flags & KSYNC_RECURSIVE)
-			return relock(obj, index, -EDEADLK);
-		/* The kernel refuses that, and keeps what for. */
-		return lock_command(obj, index, KSYNC_LOCK_IN_LINE, limit);
-	}
 	/* The kernel has it on record, and counts. */
 	if (is_ours(obj, index)) {
 		disengage(e);
@@ -175,14 +227,20 @@ int kk_mutex_lock_limit(struct ksync_object *obj, uint32_t index,
 			const struct ksync_limit *limit)
 {
 	struct ksync_line *line = line_for(obj);
-	struct ksync_line_entry *e = NULL;
+	struct ksync_line_entry *e;
 
-	if (line)
-		e = engage(line, kk_object(obj)->id, index);
+	if (line && find_entry(line, kk_object(obj)->id, index)) {
+		if (obj->flags & KSYNC_RECURSIVE)
+			return relock(obj, index, -EDEADLK);
+		/* The kernel refuses that, and keeps what for. */
+		return lock_command(obj, index, KSYNC_LOCK_IN_LINE, limit);
+	}
+	e = line ? engage(line, kk_object(obj)->id, index) : NULL;
 	if (!e)
 		return lock_command(obj, index, 0, limit);
+	remember(obj, index, e);
 	if (!lock_fast(obj, index))
-		return lock_slow(obj, index, limit, line, e);
+		return lock_slow(obj, index, limit, e);
 	note_taken(lock_cell(obj, index));
 	return 0;
 }
@@ -194,16 +252,11 @@ int kk_mutex_lock(struct ksync_object *obj, uint32_t index, uint64_t deadline)
 	return kk_mutex_lock_limit(obj, index, &limit);
 }
 
-static __attribute__((noinline)) int
-trylock_slow(struct ksync_object *obj, uint32_t index, struct ksync_line *line,
-	     struct ksync_line_entry *e)
+static int trylock_slow(struct ksync_object *obj, uint32_t index,
+			struct ksync_line_entry *e)
 {
 	uint64_t word;
 
-	if (find_entry(line, kk_object(obj)->id, index, e)) {
-		disengage(e);
-		return relock(obj, index, -EBUSY);
-	}
 	if (is_ours(obj, index)) {
 		disengage(e);
 		return index_command(obj, index, 0, KSYNC_IOC_MUTEX_TRYLOCK);
@@ -220,22 +273,23 @@ trylock_slow(struct ksync_object *obj, uint32_t index, struct ksync_line *line,
 int kk_mutex_trylock(struct ksync_object *obj, uint32_t index)
 {
 	struct ksync_line *line = line_for(obj);
-	struct ksync_line_entry *e = NULL;
+	struct ksync_line_entry *e;
 
-	if (line)
-		e = engage(line, kk_object(obj)->id, index);
+	if (line && find_entry(line, kk_object(obj)->id, index))
+		return relock(obj, index, -EBUSY);
+	e = line ? engage(line, kk_object(obj)->id, index) : NULL;
 	if (!e)
 		return index_command(obj, index, 0, KSYNC_IOC_MUTEX_TRYLOCK);
+	remember(obj, index, e);
 	if (!lock_fast(obj, index))
-		return trylock_slow(obj, index, line, e);
+		return trylock_slow(obj, index, e);
 	note_taken(lock_cell(obj, index));
 	return 0;
 }
 
 /* Somebody waits, or the mutex is not consistent: the kernel passes it on. */
-static __attribute__((noinline)) int
-unlock_slow(struct ksync_object *obj, uint32_t index,
-	    struct ksync_line_entry *e)
+static int unlock_slow(struct ksync_object *obj, uint32_t index,
+		       struct ksync_line_entry *e)
 {
 	int err = index_command(obj, index, KSYNC_LOCK_IN_LINE,
 				KSYNC_IOC_MUTEX_UNLOCK);
@@ -253,7 +307,7 @@ int kk_mutex_unlock(struct ksync_object *obj, uint32_t index)
 	struct ksync_lock_cell *cell;
 
 	if (line)
-		e = find_entry(line, kk_object(obj)->id, index, NULL);
+		e = find_entry(line, kk_object(obj)->id, index);
 	if (!e)
 		return index_command(obj, index, 0, KSYNC_IOC_MUTEX_UNLOCK);
 	cell = lock_cell(obj, index);
@@ -262,10 +316,16 @@ int kk_mutex_unlock(struct ksync_object *obj, uint32_t index)
 				 __ATOMIC_RELAXED);
 		return 0;
 	}
-	if (e->note || __atomic_load_n(&cell->ctl, __ATOMIC_RELAXED))
-		return unlock_slow(obj, index, e);
-	if (ksync_fast_unlock(cell) & WAITERS)
+	if (is_ours(obj, index)) {
+		if (word_of(e) != (index | ENGAGED) ||
+		    __atomic_load_n(&cell->ctl, __ATOMIC_RELAXED))
+			return unlock_slow(obj, index, e);
+		if (ksync_fast_unlock(cell) & WAITERS)
+			kk_wake(obj, index);
+	} else {
+		/* ksync_inline_unlock() let go, and then saw WAITERS. */
 		kk_wake(obj, index);
+	}
 	disengage(e);
 	return 0;
 }
@@ -277,7 +337,7 @@ void kk_mutex_waited(struct ksync_object *obj, uint32_t index, int err)
 	struct ksync_line_entry *e = NULL;
 
 	if (line)
-		e = find_entry(line, kk_object(obj)->id, index, NULL);
+		e = find_entry(line, kk_object(obj)->id, index);
 	if (e && (err == -EOWNERDEAD || err == -ENOTRECOVERABLE))
 		settle(e, err);
 }
@@ -290,9 +350,9 @@ int kk_mutex_consistent(struct ksync_object *obj, uint32_t index)
 
 	err = index_command(obj, index, 0, KSYNC_IOC_MUTEX_CONSISTENT);
 	if (line)
-		e = find_entry(line, kk_object(obj)->id, index, NULL);
+		e = find_entry(line, kk_object(obj)->id, index);
 	if (e && !err)
-		e->note = 0;
+		set_word(e, index | ENGAGED);
 	return err;
 }
 
@@ -300,31 +360,24 @@ int kk_mutex_consistent(struct ksync_object *obj, uint32_t index)
 static struct ksync_sem_cell *sem_cell(struct ksync_object *obj,
 				       uint32_t index)
 {
-	if (!kk_object(obj)->cells || (obj->flags & KSYNC_TRACKED))
+	if (!obj->cells || (obj->flags & KSYNC_TRACKED))
 		return NULL;
-	return &kk_object(obj)->cells[index].sem;
-}
-
-/* What this thread saw last may have been another semaphore: looks again. */
-static bool look(struct ksync_sem_cell *cell)
-{
-	uint64_t word = __atomic_load_n(&cell->state, __ATOMIC_RELAXED);
-	bool other = word != kk_self.seen;
-
-	kk_self.seen = word;
-	return other;
+	return &obj->cells[index].sem;
 }
 
 /* @n permits, if that needs nobody's help. */
 bool kk_sem_acquire(struct ksync_object *obj, uint32_t index, uint32_t n)
 {
 	struct ksync_sem_cell *cell = sem_cell(obj, index);
+	uint64_t word;
 
 	if (!cell || !n)
 		return false;
-	while (!ksync_fast_acquire(cell, &kk_self.seen, n))
-		if (!look(cell))
-			return false;
+	kk_line(obj);
+	word = __atomic_load_n(&cell->state, __ATOMIC_RELAXED);
+	if (!ksync_fast_acquire(cell, &word, n))
+		return false;
+	ksync_fast_word_is(ksync_fast_tag(obj->serial, index), word);
 	/* Two at once may count as one: an atomic operation would cost more. */
 	__atomic_store_n(&cell->acquired, cell->acquired + 1, __ATOMIC_RELAXED);
 	return true;
@@ -333,38 +386,40 @@ bool kk_sem_acquire(struct ksync_object *obj, uint32_t index, uint32_t n)
 bool kk_sem_release(struct ksync_object *obj, uint32_t index, uint32_t n)
 {
 	struct ksync_sem_cell *cell = sem_cell(obj, index);
+	uint64_t word;
 
 	if (!cell || !n)
 		return false;
-	while (!ksync_fast_release(cell, &kk_self.seen, n))
-		if (!look(cell))
-			return false;
+	kk_line(obj);
+	word = __atomic_load_n(&cell->state, __ATOMIC_RELAXED);
+	if (!ksync_fast_release(cell, &word, n))
+		return false;
+	ksync_fast_word_is(ksync_fast_tag(obj->serial, index), word);
 	return true;
 }
 
-/* Nobody waits, died, or is bound: what the kernel keeps beside the word is 0. */
+/*
+ * Nobody waits, died, or is bound. What else is in the cell the kernel changes
+ * only together with the word, but for @bound, which by the rules of bind does
+ * not change while its member may be done.
+ */
 static bool plain(const struct ksync_waitgroup_cell *cell, uint64_t word)
 {
 	return !(word & (KSYNC_WG_WAITERS | KSYNC_WG_LOSS)) &&
-	       !(__atomic_load_n(&cell->bound, __ATOMIC_RELAXED) |
-		 __atomic_load_n(&cell->lost, __ATOMIC_RELAXED) |
-		 __atomic_load_n(&cell->lost_before, __ATOMIC_RELAXED));
+	       !__atomic_load_n(&cell->bound, __ATOMIC_RELAXED);
 }
 
-/*
- * Adds @delta if that needs nobody's help. What else is in the cell changes only
- * together with the word, but for @bound, which by the rules of bind does not
- * change while its member may be done.
- */
+/* Adds @delta if that needs nobody's help. */
 bool kk_waitgroup_add(struct ksync_object *obj, uint32_t index, int32_t delta)
 {
 	struct ksync_waitgroup_cell *cell;
 	uint64_t word, next;
 	int64_t count;
 
-	if (!kk_object(obj)->cells)
+	if (!obj->cells)
 		return false;
-	cell = &kk_object(obj)->cells[index].waitgroup;
+	kk_line(obj);
+	cell = &obj->cells[index].waitgroup;
 	word = __atomic_load_n(&cell->state, __ATOMIC_RELAXED);
 	do {
 		count = (int64_t)(word & KSYNC_WG_COUNT) + delta;
@@ -379,6 +434,7 @@ bool kk_waitgroup_add(struct ksync_object *obj, uint32_t index, int32_t delta)
 	} while (!__atomic_compare_exchange_n(&cell->state, &word, next, false,
 					      __ATOMIC_ACQ_REL,
 					      __ATOMIC_RELAXED));
+	ksync_fast_word_is(ksync_fast_tag(obj->serial, index), next);
 	return true;
 }
 
@@ -387,10 +443,10 @@ bool kk_waitgroup_idle(struct ksync_object *obj, uint32_t index)
 {
 	uint64_t word;
 
-	if (!kk_object(obj)->cells)
+	if (!obj->cells)
 		return false;
 	/* Acquire: what the members did. */
-	word = __atomic_load_n(&kk_object(obj)->cells[index].waitgroup.state,
+	word = __atomic_load_n(&obj->cells[index].waitgroup.state,
 			       __ATOMIC_ACQUIRE);
 	return !(word & (KSYNC_WG_COUNT | KSYNC_WG_LOSS));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * The kernel backend: reading without a system call and without an atomic
- * operation, as <linux/ksync.h> says. A thread's slot in an object has an entry
- * for each primitive that it reads there.
+ * operation, as <linux/ksync.h> says; what of it ksync_inline.h leaves to us. A
+ * thread's slot in an object has an entry for each primitive that it reads there,
+ * or read last.
  *
  * While writers are about, the word says FENCED, and readers use full barriers.
  * Only the kernel sees when that has become needless, so each thread reads
@@ -13,16 +14,21 @@
 #include "backend_kernel.h"
 #include "fast.h"
 
-#define IN_THE_WAY	(KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_DEAD | \
-			 KSYNC_LOCK_WRITER_WAITS | KSYNC_LOCK_WAITERS)
-#define FENCED_READS	256	/* of one thread, until it asks the kernel */
 
-static uint64_t entry_of(uint32_t index, uint64_t state)
+static_assert(KSYNC_HOLD_IN_WORD(KSYNC_HOLD_READ) == KSYNC_SLOT_READ,
+	      "slots are holds");
+
+/* ksync_inline.h has withdrawn a read hold, and left the rest to us. */
+#define LEFT		KSYNC_SLOT_LEFT
+static_assert(KSYNC_HOLD_IN_WORD(KSYNC_HOLD_LEFT) == LEFT, "slots are holds");
+
+/* As a thread leaves it that reads nothing. */
+static uint64_t idle_entry(uint32_t index)
 {
-	return (uint64_t)index << KSYNC_SLOT_INDEX_SHIFT | state;
+	return KSYNC_SLOT_ENGAGED | index;
 }
 
-static uint64_t load(const __u64 *p)
+static inline uint64_t load(const __u64 *p)
 {
 	return __atomic_load_n(p, __ATOMIC_RELAXED);
 }
@@ -60,25 +66,32 @@ static inline struct ksync_slot *slot_for(struct ksync_object *obj)
 	return c->serial == obj->serial ? c->slot : find_slot(k, c);
 }
 
-/* The entry by which the caller reads the primitive, or NULL. */
-static inline __u64 *find_entry(struct ksync_slot *slot, uint32_t index)
+/* The entry for the primitive, whether the caller reads it or not; or NULL. */
+static __u64 *find_entry(struct ksync_slot *slot, uint32_t index)
 {
 	__u64 *e;
 
 	for (e = slot->entry; e < slot->entry + KSYNC_SLOT_ENTRIES; e++)
-		if (load(e) > entry_of(index, KSYNC_SLOT_ENGAGED) &&
-		    load(e) <= entry_of(index, KSYNC_SLOT_STATE))
+		if ((load(e) & (KSYNC_SLOT_ENGAGED | KSYNC_SLOT_INDEX)) ==
+		    idle_entry(index))
 			return e;
 	return NULL;
 }
 
-static inline __u64 *free_entry(struct ksync_slot *slot)
+/* One for a primitive that the caller does not read; or NULL. */
+static __u64 *spare_entry(struct ksync_slot *slot)
 {
 	__u64 *e;
 
 	for (e = slot->entry; e < slot->entry + KSYNC_SLOT_ENTRIES; e++)
 		if (!load(e))
 			return e;
+	for (e = slot->entry; e < slot->entry + KSYNC_SLOT_ENTRIES; e++) {
+		if (load(e) & (KSYNC_SLOT_READ | LEFT))
+			continue;
+		ksync_fast_drop(e);
+		return e;
+	}
 	return NULL;
 }
 
@@ -100,39 +113,64 @@ static inline uint64_t look(const struct ksync_lock_cell *cell)
 	return word;
 }
 
+/*
+ * The hold is withdrawn. A writer may have seen it and be waiting for its end;
+ * until the entry is idle the kernel would wake it in our place.
+ */
+static void leave(struct ksync_object *obj, uint32_t index, __u64 *e)
+{
+	if (look(&obj->cells[index].lock) & KSYNC_LOCK_WAITERS)
+		kk_wake(obj, index);
+	store(e, idle_entry(index));
+}
+
 /* 0: reads now. -EAGAIN: the kernel has to be asked. */
+static int read_first(struct ksync_object *obj, uint32_t index, __u64 *e)
+{
+	const struct ksync_lock_cell *cell =
+		&obj->cells[index].lock;
+	uint64_t word = load(&cell->state);
+
+	if (word & KSYNC_FAST_IN_THE_WAY)
+		return -EAGAIN;
+	if (word & KSYNC_LOCK_FENCED && ++kk_self.fenced % KSYNC_FAST_ASK == 0)
+		return -EAGAIN;
+
+	store(e, idle_entry(index) | KSYNC_SLOT_READ);
+	if (look(cell) & KSYNC_FAST_IN_THE_WAY) {
+		store(e, idle_entry(index) | LEFT);
+		leave(obj, index, e);
+		return -EAGAIN;
+	}
+	ksync_fast_lock_is(ksync_fast_tag(obj->serial, index),
+			   e, idle_entry(index), 0);
+	return 0;
+}
+
 static int read_fast(struct ksync_object *obj, uint32_t index,
 		     struct ksync_slot *slot)
 {
-	const struct ksync_lock_cell *cell =
-		&kk_object(obj)->cells[index].lock;
 	__u64 *e = find_entry(slot, index);
-	uint64_t word;
+	uint64_t entry;
 
-	if (e && (load(e) & KSYNC_SLOT_STATE) < KSYNC_SLOT_STATE) {
-		store(e, load(e) + 1);
-		return 0;
+	if (!e) {
+		e = spare_entry(slot);
+		return e ? read_first(obj, index, e) : -EAGAIN;
 	}
-	if (e)
+	entry = load(e);
+	if (entry & LEFT) {
+		/* Somebody was in the way; or else the kernel is to be asked. */
+		leave(obj, index, e);
+		if (!(load(&obj->cells[index].lock.state) &
+		      KSYNC_FAST_IN_THE_WAY))
+			return -EAGAIN;
+	}
+	if (!(entry & KSYNC_SLOT_READ))
+		return read_first(obj, index, e);
+	if ((entry & KSYNC_SLOT_MORE) == KSYNC_SLOT_MORE)
 		return -EOVERFLOW;
-	e = free_entry(slot);
-	if (!e)
-		return -EAGAIN;
-	word = load(&cell->state);
-	if (word & IN_THE_WAY)
-		return -EAGAIN;
-	if (word & KSYNC_LOCK_FENCED && ++kk_self.fenced % FENCED_READS == 0)
-		return -EAGAIN;
-
-	store(e, entry_of(index, KSYNC_SLOT_ENGAGED + 1));
-	word = look(cell);
-	if (!(word & IN_THE_WAY))
-		return 0;
-	/* A writer may have seen this entry and be waiting for its end. */
-	store(e, entry_of(index, KSYNC_SLOT_ENGAGED));
-	kk_wake(obj, index);
-	store(e, 0);
-	return -EAGAIN;
+	store(e, entry + KSYNC_SLOT_MORE_ONE);
+	return 0;
 }
 
 int kk_rwlock_read(struct ksync_object *obj, uint32_t index)
@@ -147,15 +185,15 @@ int kk_rwlock_unread(struct ksync_object *obj, uint32_t index)
 {
 	struct ksync_slot *slot = slot_for(obj);
 	__u64 *e = slot ? find_entry(slot, index) : NULL;
+	uint64_t entry = e ? load(e) : 0;
 
-	if (!e)
+	if (!(entry & (KSYNC_SLOT_READ | LEFT)))
 		return -EAGAIN;
-	store(e, load(e) - 1);
-	if (load(e) != entry_of(index, KSYNC_SLOT_ENGAGED))
+	if (entry & KSYNC_SLOT_MORE) {
+		store(e, entry - KSYNC_SLOT_MORE_ONE);
 		return 0;
-	if (look(&kk_object(obj)->cells[index].lock) & KSYNC_LOCK_WAITERS)
-		kk_wake(obj, index);
-	/* Until here, the kernel would have woken them in our place. */
-	store(e, 0);
+	}
+	store(e, idle_entry(index) | LEFT);
+	leave(obj, index, e);
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "backend_kernel.h"
+#include "fast.h"
 
 static_assert(sizeof(struct ksync_line) == 128, "lines");
 static_assert(KSYNC_LINES * sizeof(struct ksync_line) == KSYNC_LINES_SIZE,
@@ -40,40 +41,32 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *lines;		/* lock: this process's, or NULL */
 static uint64_t generation;	/* lock: the last one given out */
 
-/* A page whose content a child does not inherit, or NULL. */
-static uint64_t *wiped_page(void)
-{
-	long size = sysconf(_SC_PAGESIZE);
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/*
+ * What a child does not inherit: the generation, and what threads remember, for
+ * each line. So who gets a line has that of a thread that has ended, and no end
+ * has to be noticed here.
+ */
+struct wiped {
+	uint64_t generation;
+	char memory[KSYNC_LINES][KSYNC_FAST_SIZE] __attribute__((aligned(64)));
+};
 
-	if (p == MAP_FAILED)
-		return NULL;
-	if (madvise(p, size, MADV_WIPEONFORK)) {
-		munmap(p, size);
-		return NULL;
-	}
-	return p;
-}
+static struct wiped *wiped;	/* lock: NULL before there is any */
 
 /* This process's lines are mapped, of which its threads get theirs. */
 static bool process_ready(void)
 {
-	uint64_t *page = kk_generation;
-
-	return page != &no_generation && *page && lines;
+	return wiped && wiped->generation && lines;
 }
 
 static bool map_lines(int fd)
 {
-	uint64_t *page = kk_generation;
 	void *p;
 
-	if (page == &no_generation) {
-		page = wiped_page();
-		if (!page)
-			return false;
-	}
+	if (!wiped)
+		wiped = ksync_fast_map(sizeof(*wiped));
+	if (!wiped)
+		return false;
 	p = mmap(NULL, KSYNC_LINES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
 		 fd, 0);
 	if (p != MAP_FAILED)
@@ -81,8 +74,8 @@ static bool map_lines(int fd)
 	else
 		lines = NULL;
 	/* After a fork, what threads remember is another process's. */
-	__atomic_store_n(page, ++generation, __ATOMIC_RELAXED);
-	__atomic_store_n(&kk_generation, page, __ATOMIC_RELEASE);
+	__atomic_store_n(&wiped->generation, ++generation, __ATOMIC_RELAXED);
+	__atomic_store_n(&kk_generation, &wiped->generation, __ATOMIC_RELEASE);
 	return lines;
 }
 
@@ -108,6 +101,7 @@ static void get_line(struct ksync_object *obj)
 		return;
 	kk_self.line = (struct ksync_line *)((char *)lines + args.offset);
 	kk_self.id = args.id;
+	ksync_fast_use(wiped->memory[args.offset / sizeof(struct ksync_line)]);
 }
 
 /*
@@ -118,6 +112,7 @@ void kk_self_init(struct ksync_object *obj)
 {
 	int saved = errno;
 
+	ksync_fast_use(NULL);
 	memset(&kk_self, 0, sizeof(kk_self));
 	kk_self.generation = NOT_ASKED;
 	/*

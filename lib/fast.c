@@ -1,20 +1,95 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * What a thread remembers of the primitives that it used: see ksync_inline.h.
+ * What threads remember of the primitives that they used: see ksync_layout.h.
  */
+#include <string.h>
+#include <sys/mman.h>
+
 #include "fast.h"
 
-/* Until a backend has a better one: nothing is remembered in it. */
-static uint64_t no_epoch = KSYNC_FAST_EPOCH_ONE;
+/* What a thread has that has none. No handle has this tag. */
+static struct ksync_fast nothing[KSYNC_FAST_NR];
 
-uint64_t *ksync_fast_epoch = &no_epoch;
-__thread struct ksync_fast ksync_fast_self[KSYNC_FAST_NR];
+__thread struct ksync_fast *ksync_fast_self = nothing;
 
-struct ksync_fast *ksync_fast_claim(uint64_t tag)
+void *ksync_fast_map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (madvise(p, size, MADV_WIPEONFORK)) {
+		munmap(p, size);
+		return NULL;
+	}
+	return p;
+}
+
+void ksync_fast_use(void *memory)
+{
+	if (memory)
+		ksync_fast_self = memset(memory, 0, KSYNC_FAST_SIZE);
+	else
+		ksync_fast_self = nothing;
+}
+
+bool ksync_fast_used(void)
+{
+	return ksync_fast_self != nothing;
+}
+
+/*
+ * The place for the tag, as yet nobody's, or NULL. A signal handler may look at
+ * it at any time, so the tag comes last.
+ */
+static struct ksync_fast *claim(uint64_t tag)
 {
 	struct ksync_fast *f = (struct ksync_fast *)
-		((char *)__builtin_thread_pointer() + ksync_fast_place(tag));
+		((char *)ksync_fast_self + KSYNC_FAST_PLACE(tag));
 
-	f->tag = tag + __atomic_load_n(ksync_fast_epoch, __ATOMIC_RELAXED);
+	if (!ksync_fast_used())
+		return NULL;
+	f->tag = 0;
+	ksync_fast_barrier();
 	return f;
+}
+
+static void claimed(struct ksync_fast *f, uint64_t tag)
+{
+	ksync_fast_barrier();
+	f->tag = tag;
+	ksync_fast_barrier();
+}
+
+void ksync_fast_lock_is(uint64_t tag, void *hold, uint64_t idle, uint32_t id)
+{
+	struct ksync_fast *f = claim(tag);
+
+	if (!f)
+		return;
+	f->hold = hold;
+	f->idle = idle;
+	f->id = id;
+	claimed(f, tag);
+}
+
+void ksync_fast_word_is(uint64_t tag, uint64_t word)
+{
+	struct ksync_fast *f = claim(tag);
+
+	if (!f)
+		return;
+	f->seen = word;
+	claimed(f, tag);
+}
+
+void ksync_fast_drop(const void *hold)
+{
+	unsigned int i;
+
+	for (i = 0; i < KSYNC_FAST_NR; i++)
+		if (ksync_fast_self[i].hold == hold)
+			ksync_fast_self[i].tag = 0;
+	ksync_fast_barrier();
 }

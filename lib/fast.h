@@ -45,7 +45,6 @@ KSYNC_FAST_AT(ksync_waitgroup_cell, bound, 24);
 KSYNC_FAST_AT(ksync_inline_cell, state, 0);
 KSYNC_FAST_AT(ksync_inline_cell, count, 8);
 KSYNC_FAST_AT(ksync_inline_cell, bound, 24);
-KSYNC_FAST_SAME(KSYNC_INLINE_WRITER_WAITS, KSYNC_LOCK_WRITER_WAITS >> 32);
 KSYNC_FAST_SAME(KSYNC_INLINE_SEM_VALUE, KSYNC_SEM_VALUE);
 KSYNC_FAST_SAME(KSYNC_INLINE_SEM_WAITERS, KSYNC_SEM_WAITERS);
 KSYNC_FAST_SAME(KSYNC_INLINE_SEM_MAX(KSYNC_SEM_MAX),
@@ -54,20 +53,18 @@ KSYNC_FAST_SAME(KSYNC_INLINE_WG_COUNT, KSYNC_WG_COUNT);
 KSYNC_FAST_SAME(KSYNC_INLINE_WG_ROUND_ONE, KSYNC_WG_ROUND_ONE);
 KSYNC_FAST_SAME(KSYNC_INLINE_WG_FLAGS,
 		KSYNC_WG_LOSS | KSYNC_WG_WAITERS | 1ULL << 62);
-KSYNC_FAST_AT(ksync_hold, key, 0);
-KSYNC_FAST_AT(ksync_hold, count, 4);
-KSYNC_FAST_AT(ksync_hold, reads, 8);
 #ifdef __LP64__
 KSYNC_FAST_AT(ksync_fast, tag, 0);
 KSYNC_FAST_AT(ksync_fast, hold, 8);
 KSYNC_FAST_AT(ksync_fast, seen, 8);
-KSYNC_FAST_AT(ksync_fast, id, 16);
-KSYNC_FAST_AT(ksync_fast, idle, 20);
+KSYNC_FAST_AT(ksync_fast, idle, 16);
+KSYNC_FAST_AT(ksync_fast, id, 24);
+KSYNC_FAST_AT(ksync_fast, fenced, 28);
 KSYNC_FAST_AT(ksync_inline, tag, 0);
-KSYNC_FAST_AT(ksync_inline, epoch, 8);
-KSYNC_FAST_AT(ksync_inline, cell, 16);
-KSYNC_FAST_AT(ksync_inline, place, 24);
+KSYNC_FAST_AT(ksync_inline, cell, 8);
 #endif
+static_assert(KSYNC_FAST_PLACE(~0ULL) / 32 == KSYNC_FAST_NR - 1 &&
+	      sizeof(struct ksync_fast) <= 32, "layout 1");
 
 #define ksync_fast_cell(cell)	((struct ksync_inline_cell *)(cell))
 
@@ -102,70 +99,85 @@ static inline bool ksync_fast_over(struct ksync_waitgroup_cell *cell)
 		 (KSYNC_WG_COUNT | KSYNC_WG_LOSS));
 }
 
-#define KSYNC_FAST_NR	16U
-
-extern __thread struct ksync_fast ksync_fast_self[KSYNC_FAST_NR]
-	__attribute__((tls_model("initial-exec")));
-
-/*
- * A child is in another epoch than its parent, so it remembers nothing, however
- * it was made: the kernel wipes this word at fork. Epochs are multiples of ONE,
- * and not 0, so that no tag of one is a tag of another.
- */
-#define KSYNC_FAST_EPOCH_ONE	(1ULL << 56)
-
-extern uint64_t *ksync_fast_epoch;
-
 /* Tags are never reused, and not 0: serial numbers begin at 1. */
 static inline uint64_t ksync_fast_tag(uint64_t serial, uint32_t index)
 {
-	return serial << 20 | index;
+	return serial << 29 | (uint64_t)index << 9 |
+	       ((serial ^ index) % KSYNC_FAST_NR) << 5;
 }
 
-static inline int64_t ksync_fast_place(uint64_t tag)
-{
-	return (char *)&ksync_fast_self[(tag ^ tag >> 20) % KSYNC_FAST_NR] -
-	       (char *)__builtin_thread_pointer();
-}
-
-/* fast.c: a place for the backend to fill in; the tag is there. */
-struct ksync_fast *ksync_fast_claim(uint64_t tag);
+#define KSYNC_FAST_SIZE		(KSYNC_FAST_NR * sizeof(struct ksync_fast))
 
 /*
- * Reads with a fence since there was another writer: the lower half of what
- * *@calm is. The upper one is what tells writers apart. True: enough for fences
- * to be left out again.
+ * fast.c: what threads remember. The memory for it is the backend's. Without any,
+ * a thread remembers nothing, and everything goes by call.
+ *
+ * map		new memory that the kernel wipes at fork; NULL if there is none
+ * use		the caller remembers in this memory of KSYNC_FAST_SIZE, and nothing
+ *		as yet; NULL: in none
+ * used		it has some; in a child, of its parent's
+ * lock_is	it remembers a lock, with its note of that, that note's word when
+ *		nothing is held, and its id
+ * word_is	it remembers a semaphore's or wait group's word
+ * drop		it forgets what has this note
  */
-#define KSYNC_FAST_CALM	500U
+void *ksync_fast_map(size_t size);
+void ksync_fast_use(void *memory);
+bool ksync_fast_used(void);
+void ksync_fast_lock_is(uint64_t tag, void *hold, uint64_t idle, uint32_t id);
+void ksync_fast_word_is(uint64_t tag, uint64_t word);
+void ksync_fast_drop(const void *hold);
 
-static inline bool ksync_fast_calm(struct ksync_lock_cell *cell, uint32_t *calm)
+/*
+ * So many reads of a thread with a fence until it asks the backend, which may see
+ * to it that fences are left out again.
+ */
+#define KSYNC_FAST_ASK	256U
+
+/* In the word: may keep a reader out, or has to be told to it. */
+#define KSYNC_FAST_IN_THE_WAY						\
+	(KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_DEAD |		\
+	 KSYNC_LOCK_WRITER_WAITS | KSYNC_LOCK_WAITERS)
+
+/*
+ * The rest of ksync_inline_read(). False: the backend must do it; the key says
+ * that there is more to it.
+ */
+static inline bool ksync_fast_read_fenced(struct ksync_fast *f,
+					  const struct ksync_lock_cell *cell)
 {
-	uint32_t now = __atomic_load_n(calm, __ATOMIC_RELAXED) + 1;
-	uint32_t token = __atomic_load_n(&cell->token, __ATOMIC_RELAXED) << 16;
-
-	if ((now ^ token) >> 16)
-		now = token;
-	__atomic_store_n(calm, now, __ATOMIC_RELAXED);
-	return (now & 0xffff) >= KSYNC_FAST_CALM;
-}
-
-/* False: the backend must do it; the key says if there is more to it. */
-static inline bool ksync_fast_rwlock_read_fenced(struct ksync_fast *f,
-						 struct ksync_lock_cell *cell)
-{
-	struct ksync_hold *hold = f->hold;
-
 	/* Pairs with the atomic operation that put a writer in the word. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Acquire: what the last writer did. */
-	if (__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
-	    KSYNC_LOCK_FENCED && !ksync_fast_calm(cell, &hold->round)) {
-		KSYNC_INLINE_COUNT(&hold->reads);
+	if (!(__atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) &
+	      KSYNC_FAST_IN_THE_WAY) && ++f->fenced % KSYNC_FAST_ASK)
 		return true;
-	}
-	__atomic_store_n(&hold->key, f->idle | KSYNC_HOLD_LEFT,
+	__atomic_store_n(&f->hold->word,
+			 f->idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_LEFT),
 			 __ATOMIC_RELEASE);
 	return false;
+}
+
+/*
+ * The rest of ksync_inline_unread(), if that has withdrawn the hold. False: the
+ * backend must do it.
+ */
+static inline bool ksync_fast_unread_fenced(struct ksync_fast *f,
+					    const struct ksync_lock_cell *cell)
+{
+	if (!ksync_inline_hold_is(f->hold, f->idle |
+				  KSYNC_HOLD_IN_WORD(KSYNC_HOLD_LEFT)))
+		return false;
+	/*
+	 * The hold was withdrawn before. Pairs with the atomic operation that
+	 * said in the word that somebody waits.
+	 */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&cell->state, __ATOMIC_RELAXED) &
+	    (KSYNC_LOCK_WAITERS | KSYNC_LOCK_WRITER_WAITS))
+		return false;
+	__atomic_store_n(&f->hold->word, f->idle, __ATOMIC_RELAXED);
+	return true;
 }
 
 #endif /* KSYNC_FAST_H */

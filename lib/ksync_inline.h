@@ -44,7 +44,6 @@ extern "C" {
 #define KSYNC_INLINE_BARRIER()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /* What of the words is needed here. */
-#define KSYNC_INLINE_WRITER_WAITS	(1U << 30)	/* high half */
 #define KSYNC_INLINE_SEM_VALUE		0x7fffffffU
 #define KSYNC_INLINE_SEM_WAITERS	((uint64_t)1 << 63)
 #define KSYNC_INLINE_SEM_MAX(word)	((uint32_t)((word) >> 32) & 0x7fffffffU)
@@ -55,39 +54,38 @@ extern "C" {
 
 #define KSYNC_INLINE_OF(handle)	((const struct ksync_inline *)(handle))
 
-/*
- * What comes after an atomic operation waits for it, so the way from a handle to
- * what the thread remembers is short.
- */
+/* What the thread may remember of the primitive; never NULL. */
 KSYNC_INLINE struct ksync_fast *ksync_inline_fast(const struct ksync_inline *h)
 {
-	char *self;
-
-#if defined(__x86_64__) && defined(__LP64__)
-	__asm__("movq %%fs:0, %0" : "=r" (self));
-#else
-	self = (char *)__builtin_thread_pointer();
-#endif
-	return (struct ksync_fast *)(self + h->place);
+	return (struct ksync_fast *)((char *)ksync_fast_self +
+				     KSYNC_FAST_PLACE(h->tag));
 }
 
 /* Does the thread remember it? */
 KSYNC_INLINE int ksync_inline_known(const struct ksync_inline *h,
 				    const struct ksync_fast *f)
 {
-	return f->tag == h->tag + __atomic_load_n(h->epoch, __ATOMIC_RELAXED);
+	return __atomic_load_n(&f->tag, __ATOMIC_RELAXED) == h->tag;
 }
 
 /*
- * Is the key @key? Nobody else writes it. Not for the compiler to know what it
- * is: it would make the next one out of what was loaded, and the atomic operation
- * would have to wait for that.
+ * Is the hold's word @word? Nobody else writes it. Not for the compiler to know
+ * what it is: it would make the next one out of what was loaded, and the atomic
+ * operation would have to wait for that.
  */
-KSYNC_INLINE int ksync_inline_key_is(const struct ksync_hold *hold,
-				     uint32_t key)
+KSYNC_INLINE int ksync_inline_hold_is(const struct ksync_hold_word *hold,
+				      uint64_t word)
 {
-	__asm__("" : "+r" (key));
-	return hold->key == key;
+#ifdef __LP64__
+	__asm__("" : "+r" (word));
+#endif
+	return __atomic_load_n(&hold->word, __ATOMIC_RELAXED) == word;
+}
+
+KSYNC_INLINE void ksync_inline_hold(struct ksync_hold_word *hold, uint64_t word)
+{
+	__atomic_store_n(&hold->word, word, __ATOMIC_RELAXED);
+	KSYNC_INLINE_BARRIER();
 }
 
 /*
@@ -139,21 +137,29 @@ KSYNC_INLINE uint32_t ksync_inline_give(struct ksync_inline_cell *cell)
 /*
  * mutex: 0: nothing was done, and the backend must try. The token is the
  * holder's to write; others read it.
+ *
+ * A signal handler may have used other mutexes just before the hold is written,
+ * and given it to one of those: so the thread looks again whether it remembers
+ * this one. From then on the hold is taken.
  */
 KSYNC_INLINE int ksync_inline_lock(const struct ksync_inline *h)
 {
 	struct ksync_fast *f = ksync_inline_fast(h);
-	struct ksync_inline_cell *cell = h->cell;
-	struct ksync_hold *hold = f->hold;
-	uint32_t idle = f->idle;
+	struct ksync_inline_cell *cell;
+	struct ksync_hold_word *hold;
+	uint64_t idle;
 
-	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)) ||
-	    KSYNC_INLINE_UNLIKELY(!ksync_inline_key_is(hold, idle)))
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)))
 		return 0;
-	__atomic_store_n(&hold->key, idle | KSYNC_HOLD_EXCL, __ATOMIC_RELAXED);
-	KSYNC_INLINE_BARRIER();
-	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_take(cell, f->id))) {
-		__atomic_store_n(&hold->key, idle, __ATOMIC_RELAXED);
+	hold = f->hold;
+	idle = f->idle;
+	cell = h->cell;
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_hold_is(hold, idle)))
+		return 0;
+	ksync_inline_hold(hold, idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_EXCL));
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)) ||
+	    KSYNC_INLINE_UNLIKELY(!ksync_inline_take(cell, f->id))) {
+		ksync_inline_hold(hold, idle);
 		return 0;
 	}
 	cell->count++;
@@ -162,23 +168,27 @@ KSYNC_INLINE int ksync_inline_lock(const struct ksync_inline *h)
 
 /*
  * mutex: 0: the backend must do it, or the rest of it: the word may have let go,
- * but the key says that its thread is not done. The first look at the high half
- * may be an old one.
+ * but the key says that its thread is not done.
  */
 KSYNC_INLINE int ksync_inline_unlock(const struct ksync_inline *h)
 {
 	struct ksync_fast *f = ksync_inline_fast(h);
-	struct ksync_inline_cell *cell = h->cell;
-	struct ksync_hold *hold = f->hold;
-	uint32_t idle = f->idle;
+	struct ksync_inline_cell *cell;
+	struct ksync_hold_word *hold;
+	uint64_t idle;
 
-	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)) ||
-	    KSYNC_INLINE_UNLIKELY(!ksync_inline_key_is(hold, idle |
-						       KSYNC_HOLD_EXCL)) ||
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)))
+		return 0;
+	hold = f->hold;
+	idle = f->idle;
+	cell = h->cell;
+	/* The first look at the high half may be an old one. */
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_hold_is(hold, idle |
+				KSYNC_HOLD_IN_WORD(KSYNC_HOLD_EXCL))) ||
 	    KSYNC_INLINE_UNLIKELY(*KSYNC_INLINE_CTL(cell)) ||
 	    KSYNC_INLINE_UNLIKELY(ksync_inline_give(cell)))
 		return 0;
-	__atomic_store_n(&hold->key, idle, __ATOMIC_RELEASE);
+	__atomic_store_n(&hold->word, idle, __ATOMIC_RELEASE);
 	return 1;
 }
 
@@ -195,47 +205,52 @@ KSYNC_INLINE int ksync_inline_unlock(const struct ksync_inline *h)
 KSYNC_INLINE uint32_t ksync_inline_read(const struct ksync_inline *h)
 {
 	struct ksync_fast *f = ksync_inline_fast(h);
-	struct ksync_hold *hold = f->hold;
-	uint32_t idle = f->idle;
+	struct ksync_inline_cell *cell;
+	struct ksync_hold_word *hold;
+	uint64_t idle;
 
-	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)) ||
-	    KSYNC_INLINE_UNLIKELY(!ksync_inline_key_is(hold, idle)))
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)))
 		return KSYNC_HOLD_EXCL;
-	__atomic_store_n(&hold->key, idle | KSYNC_HOLD_READ, __ATOMIC_RELAXED);
-	KSYNC_INLINE_BARRIER();
-	if (KSYNC_INLINE_UNLIKELY(__atomic_load_n(&h->cell->state,
+	hold = f->hold;
+	idle = f->idle;
+	cell = h->cell;
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_hold_is(hold, idle)))
+		return KSYNC_HOLD_EXCL;
+	ksync_inline_hold(hold, idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_READ));
+	if (KSYNC_INLINE_UNLIKELY(__atomic_load_n(&cell->state,
 						  __ATOMIC_ACQUIRE)))
 		return KSYNC_HOLD_READ;
-	hold->reads++;
 	return 0;
 }
 
 /*
- * rwlock: withdraws the hold. With WRITER_WAITS, a writer may have seen it: who
- * sets that always sends the barrier before it looks. Release: what was read,
- * was read before.
+ * rwlock: withdraws the hold. Who waits to write may have seen it: then the high
+ * half of the word is not 0, for whoever looks after the barrier. Release: what
+ * was read, was read before.
  *
  * 0: the backend must do it, or what the key says is left of it.
  */
 KSYNC_INLINE int ksync_inline_unread(const struct ksync_inline *h)
 {
 	struct ksync_fast *f = ksync_inline_fast(h);
-	struct ksync_inline_cell *cell = h->cell;
-	struct ksync_hold *hold = f->hold;
-	uint32_t idle = f->idle;
+	struct ksync_inline_cell *cell;
+	struct ksync_hold_word *hold;
+	uint64_t idle;
 
-	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)) ||
-	    KSYNC_INLINE_UNLIKELY(!ksync_inline_key_is(hold, idle |
-						       KSYNC_HOLD_READ)) ||
-	    KSYNC_INLINE_UNLIKELY(hold->count))
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)))
 		return 0;
-	__atomic_store_n(&hold->key, idle, __ATOMIC_RELEASE);
+	hold = f->hold;
+	idle = f->idle;
+	cell = h->cell;
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_hold_is(hold, idle |
+				KSYNC_HOLD_IN_WORD(KSYNC_HOLD_READ))))
+		return 0;
+	__atomic_store_n(&hold->word, idle, __ATOMIC_RELEASE);
 	KSYNC_INLINE_BARRIER();
-	if (KSYNC_INLINE_LIKELY(!(__atomic_load_n(KSYNC_INLINE_CTL(cell),
-						  __ATOMIC_RELAXED) &
-				  KSYNC_INLINE_WRITER_WAITS)))
+	if (KSYNC_INLINE_LIKELY(!__atomic_load_n(KSYNC_INLINE_CTL(cell),
+						 __ATOMIC_RELAXED)))
 		return 1;
-	__atomic_store_n(&hold->key, idle | KSYNC_HOLD_LEFT, __ATOMIC_RELAXED);
+	ksync_inline_hold(hold, idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_LEFT));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #ifndef KSYNC_LAYOUT_H
 #define KSYNC_LAYOUT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -41,19 +42,12 @@ struct ksync_inline_cell {
 
 /*
  * A note of what a thread holds of a primitive, where it is found if the thread
- * dies. It belongs to the backend, which may use more of it.
- *
- * key		says which primitive, and how it is held
- * count	read holds beyond the first
- * reads	read acquisitions
- * round	of reads: since when there has been no writer
+ * dies. It is the backend's, which has more to it. The upper half of the word is
+ * the key, whose upper bits say how it is held; the rest is the backend's, too.
  */
-struct ksync_hold {
-	uint32_t key;
-	uint32_t count;
-	uint32_t reads;
-	uint32_t round;
-};
+struct ksync_hold_word {
+	uint64_t word;
+} __attribute__((__may_alias__));
 
 /*
  * In the key: what is, or may be, held; or a read hold was withdrawn, but the
@@ -63,15 +57,19 @@ struct ksync_hold {
 #define KSYNC_HOLD_READ	(1U << 30)
 #define KSYNC_HOLD_EXCL	(1U << 31)
 
+/* The same in the word. */
+#define KSYNC_HOLD_IN_WORD(key)	((uint64_t)(key) << 32)
+
 /*
  * What a thread remembers of a primitive that it used, so that a call needs no
  * more than this and the handle. Filled in by the backend on its slow path.
  *
- * tag		that of the handle, and the epoch of the process added
+ * tag		that of the handle; 0: of none
  * hold		mutex, rwlock: the thread's note
  * seen		semaphore, wait group: the word as it was last seen
- * id		what the word calls the thread
- * idle		the key when nothing is held
+ * idle		the hold's word when nothing is held
+ * id		what the primitive's word calls the thread
+ * fenced	rwlock: reads that needed a fence
  *
  * The key has EXCL from before the word can name the thread until after it let
  * go, and READ while the thread reads.
@@ -79,29 +77,37 @@ struct ksync_hold {
 struct ksync_fast {
 	uint64_t tag;
 	union {
-		struct ksync_hold *hold;
+		struct ksync_hold_word *hold;
 		uint64_t seen;
 	};
+	uint64_t idle;
 	uint32_t id;
-	uint32_t idle;
-	uint64_t reserved;
+	uint32_t fenced;
 };
+
+/*
+ * So much of a thread's memory for that, and where in it a primitive has its
+ * place: some bits of the tag say so.
+ */
+#define KSYNC_FAST_NR		16U
+#define KSYNC_FAST_PLACE(tag)	((size_t)(tag) & 0x1e0)
+
+/*
+ * The calling thread's memory, KSYNC_FAST_NR of the above. Never NULL. The kernel
+ * wipes it at fork, so a child remembers nothing, however it was made.
+ */
+extern KSYNC_API __thread struct ksync_fast *ksync_fast_self
+	__attribute__((__tls_model__("initial-exec")));
 
 /*
  * The beginning of a handle.
  *
  * tag		by what threads remember the primitive: never reused, not 0
- * epoch	changes in a child, which then remembers nothing, however it was
- *		made: the kernel wipes this word at fork
  * cell		where the word is, if the backend has mapped it
- * place	where threads remember it: from the thread pointer, which is the
- *		same way for all threads
  */
 struct ksync_inline {
 	uint64_t tag;
-	const uint64_t *epoch;
 	struct ksync_inline_cell *cell;
-	int64_t place;
 };
 
 #endif /* KSYNC_LAYOUT_H */

@@ -94,9 +94,7 @@ static int finish(struct ksync_handle **out, struct ksync_handle *h, int err)
 	h->obj->handles = NULL;
 	h->obj->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 	h->fast.tag = ksync_fast_tag(h->obj->serial, 0);
-	h->fast.epoch = ksync_fast_epoch;
 	h->fast.cell = ksync_fast_cell(h->obj->cells);
-	h->fast.place = ksync_fast_place(h->fast.tag);
 	*out = h;
 	return 0;
 }
@@ -219,14 +217,11 @@ static void lend(struct ksync_handle *h, struct ksync_object *obj,
 		 uint32_t index)
 {
 	union ksync_cell *cell = obj->cells ? &obj->cells[index] : NULL;
-	uint64_t tag = ksync_fast_tag(obj->serial, index);
 
 	__atomic_store_n(&h->index, index, __ATOMIC_RELAXED);
-	__atomic_store_n(&h->fast.tag, tag, __ATOMIC_RELAXED);
-	__atomic_store_n(&h->fast.epoch, ksync_fast_epoch, __ATOMIC_RELAXED);
-	__atomic_store_n(&h->fast.cell, ksync_fast_cell(cell),
+	__atomic_store_n(&h->fast.tag, ksync_fast_tag(obj->serial, index),
 			 __ATOMIC_RELAXED);
-	__atomic_store_n(&h->fast.place, ksync_fast_place(tag),
+	__atomic_store_n(&h->fast.cell, ksync_fast_cell(cell),
 			 __ATOMIC_RELAXED);
 	/* Release: the rest. Pairs with the acquire in ksync_handle_at(). */
 	__atomic_store_n(&h->obj, obj, __ATOMIC_RELEASE);

@@ -20,8 +20,8 @@ static int rdlock_rest(struct ksync_rwlock *rw, uint32_t left,
 		       uint64_t deadline, bool only)
 {
 	if (left == KSYNC_HOLD_READ &&
-	    ksync_fast_rwlock_read_fenced(ksync_handle_fast(&rw->h),
-					  &ksync_handle_cell(&rw->h)->lock))
+	    ksync_fast_read_fenced(ksync_handle_fast(&rw->h),
+				   &ksync_handle_cell(&rw->h)->lock))
 		return 0;
 	return rdlock_by_backend(rw, deadline, only);
 }
@@ -96,10 +96,15 @@ int ksync_rwlock_wrlock_until(struct ksync_rwlock *rw,
 	return rw->h.obj->ops->rwlock_wrlock(rw->h.obj, rw->h.index, deadline);
 }
 
-KSYNC_SLOW int ksync_slow_rwlock_unlock(struct ksync_rwlock *rw)
+/* Not cold either. */
+__attribute__((noinline)) int ksync_slow_rwlock_unlock(struct ksync_rwlock *rw)
 {
 	if (!rw)
 		return -EINVAL;
+	if (ksync_handle_known(&rw->h) &&
+	    ksync_fast_unread_fenced(ksync_handle_fast(&rw->h),
+				     &ksync_handle_cell(&rw->h)->lock))
+		return 0;
 	return rw->h.obj->ops->rwlock_unlock(rw->h.obj, rw->h.index);
 }
 

@@ -65,8 +65,13 @@ static inline int ksync_lock_args_init(struct ksync_queue *q,
  */
 static inline void ksync_lock_noticed(struct ksync_queue *q)
 {
-	if (!READ_ONCE(q->cell->lock.since))
-		WRITE_ONCE(q->cell->lock.since, ktime_get_coarse_ns());
+	struct ksync_lock_cell *cell = &q->cell->lock;
+	u32 token = READ_ONCE(cell->token);
+
+	if (READ_ONCE(cell->since_of) == token)
+		return;
+	WRITE_ONCE(cell->since, ktime_get_coarse_ns());
+	WRITE_ONCE(cell->since_of, token);
 }
 
 /*
@@ -99,6 +104,7 @@ static inline void ksync_lock_taken(struct ksync_queue *q, bool waited)
 
 	WRITE_ONCE(cell->token, READ_ONCE(cell->token) + 1);
 	WRITE_ONCE(cell->since, ktime_get_coarse_ns());
+	WRITE_ONCE(cell->since_of, READ_ONCE(cell->token));
 	if (waited)
 		WRITE_ONCE(cell->contended, READ_ONCE(cell->contended) + 1);
 }

@@ -72,7 +72,7 @@ static void ksync_settle(const struct ksync_hold *hold, u32 id)
  */
 static void ksync_settle_entry(const struct ksync_line_entry *entry, u32 id)
 {
-	u64 object = READ_ONCE(entry->object);
+	u64 object = ksync_line_object(entry);
 	struct ksync_object *obj;
 	struct ksync_queue q;
 

@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 
+#include "line.h"
 #include "owner.h"
 #include "slot.h"
 
@@ -61,7 +62,7 @@ static bool ksync_entry_known(struct ksync_thread *thread, u32 nr, u64 object,
 	u32 i;
 
 	for (i = 0; i < nr; i++)
-		if (READ_ONCE(entry[i].object) == object &&
+		if (ksync_line_object(&entry[i]) == object &&
 		    READ_ONCE(entry[i].index) == index)
 			return true;
 	return ksync_thread_hold(thread, object, index);
@@ -75,7 +76,7 @@ static bool ksync_line_next(struct ksync_thread *thread, struct ksync_held *at)
 
 	while (thread->line && at->entries < KSYNC_LINE_ENTRIES) {
 		nr = at->entries++;
-		hold->object = READ_ONCE(thread->line->entry[nr].object);
+		hold->object = ksync_line_object(&thread->line->entry[nr]);
 		hold->index = READ_ONCE(thread->line->entry[nr].index);
 		hold->kind = KSYNC_HOLD_EXCLUSIVE;
 		hold->count = 1;

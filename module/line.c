@@ -194,6 +194,13 @@ int ksync_line_get(struct ksync_thread_args *args)
 	return 0;
 }
 
+/* The object that the entry says the thread is engaged in, or 0. */
+u64 ksync_line_object(const struct ksync_line_entry *entry)
+{
+	return READ_ONCE(entry->state) & KSYNC_LINE_ENGAGED ?
+	       READ_ONCE(entry->object) : 0;
+}
+
 /* Has the caller announced that it is engaged in the primitive? */
 bool ksync_line_names(const struct ksync_thread *thread, u64 object, u32 index)
 {
@@ -202,7 +209,7 @@ bool ksync_line_names(const struct ksync_thread *thread, u64 object, u32 index)
 
 	for (i = 0; thread->line && i < KSYNC_LINE_ENTRIES; i++) {
 		entry = &thread->line->entry[i];
-		if (READ_ONCE(entry->object) == object &&
+		if (ksync_line_object(entry) == object &&
 		    READ_ONCE(entry->index) == index)
 			return true;
 	}
@@ -213,12 +220,12 @@ bool ksync_line_names(const struct ksync_thread *thread, u64 object, u32 index)
 bool ksync_line_empty(const struct ksync_thread *thread)
 {
 	const struct ksync_line *line = thread->line;
-	u64 objects = 0;
+	u32 states = 0;
 	int i;
 
 	for (i = 0; line && i < KSYNC_LINE_ENTRIES; i++)
-		objects |= READ_ONCE(line->entry[i].object);
-	return !objects;
+		states |= READ_ONCE(line->entry[i].state);
+	return !(states & KSYNC_LINE_ENGAGED);
 }
 
 /* The line goes to another thread, and nobody uses it: whatever it says. */

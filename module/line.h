@@ -18,6 +18,7 @@ struct ksync_thread;
 struct vm_area_struct;
 
 int ksync_line_get(struct ksync_thread_args *args);
+u64 ksync_line_object(const struct ksync_line_entry *entry);
 bool ksync_line_names(const struct ksync_thread *thread, u64 object, u32 index);
 bool ksync_line_empty(const struct ksync_thread *thread);
 void ksync_line_clear(struct ksync_thread *thread);

@@ -233,15 +233,15 @@ void ksync_slots_fence(struct ksync_object *obj)
 }
 
 /*
- * Does this entry of a slot say that its owner reads the primitive? Most are
- * empty.
+ * How often this entry of a slot says that its owner reads the primitive. Most do
+ * not.
  */
 static inline u32 entry_reads(u64 entry, u32 index)
 {
-	if (likely(!entry) || entry >> KSYNC_SLOT_INDEX_SHIFT != index)
+	if (likely(!(entry & KSYNC_SLOT_READ)) ||
+	    (entry & KSYNC_SLOT_INDEX) != index)
 		return 0;
-	entry &= KSYNC_SLOT_STATE;
-	return entry > KSYNC_SLOT_ENGAGED ? entry - KSYNC_SLOT_ENGAGED : 0;
+	return (entry & KSYNC_SLOT_MORE) / KSYNC_SLOT_MORE_ONE + 1;
 }
 
 /* Read holds on the primitive that stand in slots. */
@@ -277,7 +277,7 @@ int ksync_slot_holds(struct ksync_object *obj, u32 nr, u32 id,
 	for (i = 0; i < KSYNC_SLOT_ENTRIES; i++) {
 		entry = READ_ONCE(slots->slot[nr].entry[i]);
 		holds[n].object = obj->id;
-		holds[n].index = entry >> KSYNC_SLOT_INDEX_SHIFT;
+		holds[n].index = entry & KSYNC_SLOT_INDEX;
 		holds[n].kind = KSYNC_HOLD_SHARED;
 		holds[n].count = entry_reads(entry, holds[n].index);
 		n += !!holds[n].count;
@@ -321,7 +321,7 @@ static void slot_settle(struct ksync_object *obj, u32 nr, u32 id)
 			continue;
 		/* Before those who wait look whether anybody reads. */
 		WRITE_ONCE(slots->slot[nr].entry[i], 0);
-		if (ksync_queue_init(&q, obj, entry >> KSYNC_SLOT_INDEX_SHIFT))
+		if (ksync_queue_init(&q, obj, entry & KSYNC_SLOT_INDEX))
 			continue;
 		trace_ksync_death(obj->id, q.index, id, KSYNC_HOLD_SHARED,
 				  entry_reads(entry, q.index));

@@ -30,7 +30,8 @@ static u32 waitgroup_lost(struct ksync_waitgroup_cell *cell, u64 word,
 	if ((next ^ word) & KSYNC_WG_ROUND)
 		return 0;
 	if (wg_word_count(word))
-		return READ_ONCE(cell->lost_before);
+		return READ_ONCE(cell->before) == round ?
+		       READ_ONCE(cell->lost_before) : 0;
 	return word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0;
 }
 
@@ -85,6 +86,8 @@ static void waitgroup_begin(struct ksync_waitgroup_cell *cell, u64 word)
 {
 	WRITE_ONCE(cell->lost_before,
 		   word & KSYNC_WG_LOSS ? READ_ONCE(cell->lost) : 0);
+	WRITE_ONCE(cell->before,
+		   wg_word_round(word - KSYNC_WG_ROUND_ONE));
 	WRITE_ONCE(cell->lost, 0);
 	WRITE_ONCE(cell->bound, 0);
 }

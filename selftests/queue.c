@@ -360,7 +360,7 @@ static bool killed_near_change(struct crossing *x, uint64_t *seed)
 		there = victim_go(&v, x->steps - near, NULL, NULL);
 	else if (there)
 		/* Calls are alike: single steps only at the end. */
-		there = victim_go(&v, x->steps * 7 / 8, NULL, NULL) &&
+		there = victim_go(&v, x->steps * 3 / 4, NULL, NULL) &&
 			changes(x, &v) &&
 			victim_go(&v, v.steps + near, NULL, NULL);
 	victim_kill(&v);

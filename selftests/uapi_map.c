@@ -195,7 +195,7 @@ static int write_beside(struct call *c)
 		return -EEXIST;
 	memset(self.line, 0x5a, sizeof(*self.line));
 	for (i = 0; i < KSYNC_LINE_ENTRIES; i++)
-		self.line->entry[i].object = 0;
+		self.line->entry[i].state &= ~KSYNC_LINE_ENGAGED;
 	return self.id;
 }
 

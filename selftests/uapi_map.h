@@ -45,8 +45,9 @@ static inline struct self self_get(void)
 static inline void engage(struct self *self, int entry, __u64 object,
 			  __u32 index)
 {
-	self->line->entry[entry].index = index;
-	__atomic_store_n(&self->line->entry[entry].object, object,
+	self->line->entry[entry].object = object;
+	__atomic_store_n(&self->line->entry[entry].word,
+			 index | (__u64)KSYNC_LINE_ENGAGED << 32,
 			 __ATOMIC_SEQ_CST);
 }
 

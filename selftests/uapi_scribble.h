@@ -45,9 +45,9 @@ static inline void scribble_cells(struct random *r, int fd)
 static inline void scribble_slot(struct random *r, struct ksync_slot *slots)
 {
 	__u32 nr = rnd(r, one_in(r, 4) ? KSYNC_SLOTS : 4);
-	__u64 entry = (__u64)rnd(r, NR + 1) << KSYNC_SLOT_INDEX_SHIFT;
+	__u64 entry = rnd(r, NR + 1) | (__u64)rnd(r, 4) << 62;
 
-	entry |= rnd(r, 4);
+	entry |= rnd(r, 3) * KSYNC_SLOT_MORE_ONE;
 	__atomic_store_n(&slots[nr].entry[rnd(r, KSYNC_SLOT_ENTRIES)],
 			 one_in(r, 2) ? garbage(r) : entry, __ATOMIC_RELAXED);
 }
@@ -78,6 +78,7 @@ static inline void scribble_line(struct random *r, struct ksync_line *line,
 		&line->entry[rnd(r, KSYNC_LINE_ENTRIES)];
 
 	entry->index = one_in(r, 4) ? boundary(r) : rnd(r, NR);
+	entry->state = one_in(r, 4) ? boundary(r) : KSYNC_LINE_ENGAGED;
 	__atomic_store_n(&entry->object, one_in(r, 8) ? garbage(r) : object,
 			 __ATOMIC_RELAXED);
 }

@@ -38,9 +38,9 @@ static int slot_get(struct call *c)
 	return ret ?: (int)get.arg.slot.nr;
 }
 
-static void set(__u32 index, __u32 state)
+static void set(__u32 index, __u64 state)
 {
-	__u64 e = (__u64)index << KSYNC_SLOT_INDEX_SHIFT | state;
+	__u64 e = index | state;
 
 	__atomic_store_n(&slots[slot_get(NULL)].entry[5], state ? e : 0,
 			 __ATOMIC_SEQ_CST);
@@ -48,7 +48,7 @@ static void set(__u32 index, __u32 state)
 
 static int read_by_hand(struct call *c)
 {
-	set(1, KSYNC_SLOT_ENGAGED + 2);
+	set(1, KSYNC_SLOT_ENGAGED | KSYNC_SLOT_READ | KSYNC_SLOT_MORE_ONE);
 	return 0;
 }
 
@@ -117,7 +117,7 @@ TEST_F(slot, own_reading)
 	EXPECT_EQ(-EDEADLK, me(at(1, rwlock_wrlock(self->fd, soon()))));
 	EXPECT_EQ(-EBUSY, me(at(1, rwlock_trywrlock(self->fd))));
 	EXPECT_EQ(-EBUSY, me(at(1, rwlock_upgrade(self->fd))));
-	set(1, KSYNC_SLOT_ENGAGED + 1);
+	set(1, KSYNC_SLOT_ENGAGED | KSYNC_SLOT_READ);
 	EXPECT_EQ(0, me(at(1, rwlock_upgrade(self->fd))));
 	EXPECT_EQ(0, slots[slot_get(NULL)].entry[5]);
 	EXPECT_EQ(getpid(), (pid_t)status_of(self->fd, 1).holder_pid);
@@ -159,7 +159,7 @@ static int read_nonsense(struct call *c)
 	struct ksync_slot *slot = &slots[slot_get(NULL)];
 
 	memset(slot, 0xff, sizeof(*slot));
-	slot->entry[0] = 3ULL << KSYNC_SLOT_INDEX_SHIFT | 0xfffffff0;
+	slot->entry[0] = 3ULL | KSYNC_SLOT_READ | KSYNC_SLOT_MORE;
 	return 0;
 }
 

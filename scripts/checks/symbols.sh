@@ -20,7 +20,8 @@ sed 's,/\*.*\*/,,; s,#.*,,' "$map" | tr -s ':;{}' '\n' |
 # The compiler's view of the header: declarations marked KSYNC_API.
 gcc -E -P -DKSYNC_API=KSYNC_MARK -Ilib -Iuapi -x c "$header" |
 	tr '\n' ' ' | tr -s ';{}' '\n' | grep -w KSYNC_MARK |
-	grep -oE '\bksync_[a-z0-9_]+[[:space:]]*\(' | tr -d '( \t' |
+	grep -oE '\bksync_[a-z0-9_]+[[:space:]]*(\(|__attribute__)' |
+	sed 's/[[:space:](].*//; s/__attribute__//' |
 	sort -u >"$work/header"
 [[ -s $work/header ]] || bad "$header: declares no function with KSYNC_API"
 

@@ -55,12 +55,14 @@
  * @ctl: high half of @state
  * @token: exclusive acquisitions so far; grows by one with each and is
  *         written by the exclusive holder only (a fencing token)
- * @since: CLOCK_MONOTONIC, coarse, of the last acquisition, in ns. 0: it was
- *         made in user space, and nobody had to wait or asked since
+ * @since: CLOCK_MONOTONIC, coarse, in ns, of the acquisition @since_of, or of the
+ *         first time that somebody waited for it to end, or asked
  * @shared: rwlock: counted read acquisitions so far
  * @depth: recursive mutex: locks beyond the first; written by the holder only
  * @contended: acquisitions that had to wait
  * @deaths: holders that died
+ * @since_of: low half of its token. Another one than the last: that was made in
+ *            user space
  * @reserved: zero
  */
 struct ksync_lock_cell {
@@ -74,7 +76,8 @@ struct ksync_lock_cell {
 	__u32 depth;
 	__u32 contended;
 	__u32 deaths;
-	__u32 reserved[5];
+	__u32 since_of;
+	__u32 reserved[4];
 };
 
 /*
@@ -103,6 +106,7 @@ struct ksync_lock_cell {
  * @waits: waits that had to sleep
  * @bound: members of the present round that are tied to a process
  * @lost_before: as @lost, of the round before that
+ * @before: number of that round. Another one than was asked for: it lost nobody
  * @reserved: zero
  */
 struct ksync_waitgroup_cell {
@@ -115,7 +119,8 @@ struct ksync_waitgroup_cell {
 	__u64 waits;
 	__u32 bound;
 	__u32 lost_before;
-	__u32 reserved[8];
+	__u32 before;
+	__u32 reserved[7];
 };
 
 /*
@@ -224,19 +229,20 @@ union ksync_cell {
  * A thread that locks must have a line: memory that says what it is engaged in,
  * so that the kernel finds that when the thread dies. KSYNC_IOC_DEV_THREAD gives
  * it one, in memory that is mapped from /dev/ksync. Only the thread itself writes
- * its line, by plain stores. An entry is made before the first atomic operation
- * on the cell, and taken away after the last access to it.
+ * its line, by plain stores. An entry names a mutex, and may do so for good; it
+ * says ENGAGED from before the first atomic operation on the cell until after the
+ * last access to it.
  *
  * Mutex, nobody waits. The owner half is 0, or it is the kernel's business:
  *
- *	lock	entry := this mutex
+ *	lock	entry := this mutex, ENGAGED		plain store, 64 bits
  *		owner: 0 -> id				compare-exchange, 32 bits
  *		(KSYNC_F_FIFO: state: 0 -> id, so as not to overtake)
- *		token := token + 1, since := 0		plain; also depth is 0
+ *		token := token + 1			plain; also depth is 0
  *	unlock	ctl != 0? the kernel's business		load
  *		owner := 0				plain store, 32 bits
  *		ctl & WAITERS? KSYNC_IOC_OBJ_WAKE	load
- *		entry := none
+ *		entry := this mutex			plain store, 64 bits
  *
  * The processor may do the last load before the store. So whoever sets WAITERS
  * interrupts the processor that runs the owner, and then looks at the state once
@@ -246,36 +252,45 @@ union ksync_cell {
  * are mapped after those of the cells, and which only it writes. Nothing else is
  * written, by plain stores alone:
  *
- *	rdlock	slot entry := index, ENGAGED + 1	plain store, 64 bits
+ *	rdlock	slot entry := index, ENGAGED, READ	plain store, 64 bits
  *		state == READERS at most? then it reads	load
  *		no more than FENCED in the way? full barrier, look again
  *		otherwise entry := ENGAGED, and it is the kernel's business
  *	unlock	slot entry := index, ENGAGED		plain store, 64 bits
  *		ctl & WAITERS? KSYNC_IOC_OBJ_WAKE	load, with FENCED after a
- *		entry := 0				full barrier
+ *							full barrier
+ *
+ * ENGAGED may stay: it makes the kernel see to those who wait when the thread
+ * dies.
  *
  * Here, too, the load may come before the store. Before a writer looks at the
  * slots it sets FENCED and, if that was not set, interrupts the processors that
- * run threads with slots. Reads beyond the first just count the entry up and
- * down. Writers and counted readers are the kernel's business.
+ * run threads with slots. Reads beyond the first just count the entry's MORE up
+ * and down. Writers and counted readers are the kernel's business.
  *
  * Semaphore without KSYNC_F_TRACKED, nobody waits: acquire and release by
  * compare-exchange of the state.
  *
- * Wait group: while WAITERS, LOSS, @bound, @lost and @lost_before are zero, add
- * by compare-exchange of the state; the round ends and begins as said there.
+ * Wait group: while WAITERS, LOSS and @bound are zero, add by compare-exchange of
+ * the state; the round ends and begins as said there.
  */
 
+#define KSYNC_LINE_ENGAGED	(1U << 31)
+
 /**
- * struct ksync_line_entry - something that a thread is engaged in
- * @object: id of the object; 0: none. Written last, taken away first
- * @index: primitive
- * @note: user space's own
+ * struct ksync_line_entry - something that a thread is, or was, engaged in
+ * @object: id of the object; 0: none. Changes only while not engaged
+ * @word: the rest, so that it can be written at once
+ * @index: low half of @word: primitive
+ * @state: high half of @word: KSYNC_LINE_ENGAGED; the other bits are user space's
+ *         own
  */
 struct ksync_line_entry {
 	__u64 object;
-	__u32 index;
-	__u32 note;
+	union {
+		__u64 word __attribute__((aligned(8)));
+		struct { KSYNC_CELL_HALVES(index, state); };
+	};
 };
 
 #define KSYNC_LINE_ENTRIES	7
@@ -295,10 +310,16 @@ struct ksync_line {
 #define KSYNC_SLOTS		128			/* in one object */
 #define KSYNC_SLOT_ENTRIES	8
 
-/* An entry of a slot: 0, or ENGAGED + number of read holds, and the index. */
-#define KSYNC_SLOT_STATE	0xffffffffULL
-#define KSYNC_SLOT_ENGAGED	1ULL
-#define KSYNC_SLOT_INDEX_SHIFT	32
+/*
+ * An entry of a slot: 0, or ENGAGED and the index of the primitive; READ with a
+ * read hold, and how many MORE there are. LEFT is user space's own.
+ */
+#define KSYNC_SLOT_INDEX	0xffffffffULL
+#define KSYNC_SLOT_MORE_ONE	(1ULL << 32)
+#define KSYNC_SLOT_MORE		0x1fffffff00000000ULL
+#define KSYNC_SLOT_LEFT		(1ULL << 61)
+#define KSYNC_SLOT_READ		(1ULL << 62)
+#define KSYNC_SLOT_ENGAGED	(1ULL << 63)
 
 /**
  * struct ksync_slot - what a thread reads of one rwlock object, 64 bytes
