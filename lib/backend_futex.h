@@ -88,6 +88,7 @@
  * slot		valid while joined. Before, in a child: by whose byte it is
  *		seen, see kfx_slot_wait()
  * threads	kfx_lock: threads with a line
+ * spare, nr_spare	kfx_lock: of threads that ended, for those to come
  * process_line, process_map	kfx_lock: see backend_futex_hold.c
  */
 struct kfx_object {
@@ -116,6 +117,8 @@ struct kfx_object {
 	char name[KSYNC_NAME_LEN];
 
 	struct kfx_thread *threads;
+	struct kfx_thread *spare;
+	uint32_t nr_spare;
 	uint32_t process_line;
 	uint32_t *process_map;
 };
@@ -131,7 +134,8 @@ struct kfx_handle {
  * A thread that uses an object; its own, but for what kfx_lock guards.
  *
  * obj		kfx_lock: NULL when the object is gone
- * next		the thread's list
+ * next		the thread's list; kfx_lock: when it has ended, the object's spare
+ *		ones
  * obj_next	kfx_lock: the object's list, and what points to us there
  * obj_pprev
  * id		number of the line

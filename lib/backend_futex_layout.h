@@ -196,7 +196,7 @@ enum kfx_line_kind {
 /*
  * owner	slot + 1 of the process; 0: free, and all else but wait is 0
  * parent	MORE: line of the thread
- * tid		for people only
+ * tid		for people only; 0: of a thread that ended, kept for another one
  * kind, top	enum kfx_line_kind; holds from here on were never used
  *
  * The wait; written before wait is WAITING, by the thread, if not said
@@ -219,7 +219,7 @@ enum kfx_line_kind {
  * Against cycles, in lines of threads:
  *
  * thread	a number that all lines of the thread have, and no others; 0: the
- *		line is not all that the thread waits with
+ *		line is not all that the thread waits with, or has no thread
  * gives_way	part of the wait: it is refused if it closes a cycle
  *
  * The queue lock:

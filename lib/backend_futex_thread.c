@@ -4,6 +4,10 @@
  *
  * A thread gets its line at first use and gives it back when it ends, or when
  * the object goes. What it holds when it ends is passed on as after a death.
+ *
+ * Some lines of threads that held nothing stay with the process, for its next
+ * threads: to clear a line, and to allocate what belongs to it, takes several
+ * times as long as all the rest of a thread's end here.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +17,16 @@
 #include "backend_futex.h"
 
 #define LINES_A_PAGE	(KFX_PAGE / sizeof(struct kfx_line))
+
+/*
+ * Lines that a process keeps of an object for threads to come, at most. All
+ * together keep none of the upper half: that is for those who need one now.
+ */
+#define SPARE_LINES	64U
+#define SPARE_BELOW	(KFX_LINES / 2)
+
+/* No epoch is this one, nor what a child finds that has not noticed yet. */
+#define NO_EPOCH	UINT64_MAX
 
 __thread struct kfx_self kfx_self KFX_TLS;
 
@@ -37,6 +51,16 @@ static int grow_lines(struct kfx_object *obj, uint32_t hi)
 	if (!ret)
 		kfx_cas(&obj->header->lines_hi, &hi, hi + LINES_A_PAGE);
 	return ret;
+}
+
+/* A line of this process in which all else is 0. */
+static void begin_line(struct kfx_line *line, enum kfx_line_kind kind,
+		       uint32_t parent)
+{
+	kfx_store(&line->parent, parent);
+	kfx_store(&line->tid, syscall(SYS_gettid));
+	/* Release: who sees the kind sees whose it is. */
+	kfx_store_release(&line->kind, kind);
 }
 
 /* A line for this process, from those of the dead and the gone if possible. */
@@ -66,16 +90,13 @@ int kfx_line_claim(struct kfx_object *obj, enum kfx_line_kind kind,
 		kfx_store(&header->line_hint, hi);
 	}
 	kfx_store(&header->line_hint, id + 1);
-	kfx_store(&obj->lines[id].parent, parent);
-	kfx_store(&obj->lines[id].tid, syscall(SYS_gettid));
-	/* Release: who sees the kind sees whose it is. */
-	kfx_store_release(&obj->lines[id].kind, kind);
+	begin_line(&obj->lines[id], kind, parent);
 	*out = id;
 	return 0;
 }
 
-/* Nothing in it means anything any more. */
-void kfx_line_free(struct kfx_line *line)
+/* Nothing in it means anything any more, but whose it is. */
+static void clear_line(struct kfx_line *line)
 {
 	typedef uint64_t __attribute__((__may_alias__)) word_t;
 	word_t *word = (word_t *)line;
@@ -90,6 +111,11 @@ void kfx_line_free(struct kfx_line *line)
 		if (n != wait)
 			kfx_store(&word[n], 0);
 	kfx_wait_set(line, KFX_IDLE);
+}
+
+void kfx_line_free(struct kfx_line *line)
+{
+	clear_line(line);
 	kfx_store_release(&line->owner, 0);
 }
 
@@ -119,21 +145,79 @@ static void free_thread(struct kfx_thread *t)
 	free(t);
 }
 
+static void flush_line(struct kfx_object *obj, struct kfx_line *line)
+{
+	uint32_t n;
+
+	for (n = kfx_line_holds(line); n-- > 0; )
+		kfx_reads_flush(obj, kfx_line_hold(line, n));
+}
+
 static void free_lines(struct kfx_thread *t)
 {
 	struct kfx_object *obj = t->obj;
-	uint32_t i, n;
+	uint32_t i;
 
 	for (i = 0; i < t->nr_more; i++) {
 		struct kfx_line *more = kfx_line(obj, t->more[i]);
 
-		for (n = kfx_line_holds(more); n-- > 0; )
-			kfx_reads_flush(obj, kfx_line_hold(more, n));
+		flush_line(obj, more);
 		kfx_line_free(more);
 	}
-	for (n = kfx_line_holds(t->line); n-- > 0; )
-		kfx_reads_flush(obj, kfx_line_hold(t->line, n));
+	flush_line(obj, t->line);
 	kfx_line_free(t->line);
+}
+
+/*
+ * Its thread has ended, and its line holds nothing. What the line has counted
+ * remains there; nobody must take it for that of a thread. False: there are
+ * enough, or it has more than one. kfx_lock held.
+ */
+static bool keep_spare(struct kfx_thread *t)
+{
+	struct kfx_object *obj = t->obj;
+
+	if (obj->nr_spare >= SPARE_LINES || t->id >= SPARE_BELOW ||
+	    t->nr_more)
+		return false;
+	kfx_store(&t->line->thread, 0);
+	kfx_store(&t->line->tid, 0);
+	t->next = obj->spare;
+	obj->spare = t;
+	obj->nr_spare++;
+	return true;
+}
+
+/*
+ * One for the calling thread, with a line as if just claimed; or NULL.
+ * kfx_lock held.
+ */
+static struct kfx_thread *take_spare(struct kfx_object *obj)
+{
+	struct kfx_thread *t = obj->spare;
+
+	if (!t)
+		return NULL;
+	obj->spare = t->next;
+	obj->nr_spare--;
+	flush_line(obj, t->line);
+	clear_line(t->line);
+	begin_line(t->line, KFX_LINE_THREAD, 0);
+	*t = (struct kfx_thread){
+		.obj = obj, .line = t->line, .id = t->id, .more = t->more,
+	};
+	return t;
+}
+
+static void free_spare(struct kfx_object *obj)
+{
+	struct kfx_thread *t;
+
+	while ((t = obj->spare)) {
+		obj->spare = t->next;
+		free_thread(t);
+	}
+	obj->nr_spare = 0;
 }
 
 /* The object goes, and nobody holds anything. kfx_lock held. */
@@ -147,6 +231,9 @@ void kfx_threads_leave(struct kfx_object *obj)
 		t->obj = NULL;
 	}
 	obj->threads = NULL;
+	for (t = obj->spare; t; t = t->next)
+		free_lines(t);
+	free_spare(obj);
 }
 
 /* In a child: the lines are the parent's, and its threads are not here. */
@@ -159,6 +246,7 @@ void kfx_threads_forget(struct kfx_object *obj)
 		free_thread(t);
 	}
 	obj->threads = NULL;
+	free_spare(obj);
 }
 
 /* In a child: what was the list of the thread that forked. */
@@ -197,24 +285,40 @@ void kfx_fast_join(void)
 	pthread_mutex_unlock(&kfx_lock);
 }
 
-/* kfx_lock held. */
-static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
+/* With a line that is nobody's yet. */
+static int make_thread(struct kfx_object *obj, struct kfx_thread **out)
 {
 	struct kfx_thread *t = calloc(1, sizeof(*t));
 	int ret;
 
-	if (!t || pthread_setspecific(exit_key, &kfx_self)) {
-		free(t);
+	if (!t)
 		return -ENOMEM;
-	}
 	ret = kfx_line_claim(obj, KFX_LINE_THREAD, 0, &t->id);
 	if (ret) {
 		free(t);
 		return ret;
 	}
-	kfx_memory_join();
 	t->obj = obj;
 	t->line = kfx_line(obj, t->id);
+	*out = t;
+	return 0;
+}
+
+/* kfx_lock held. */
+static int new_thread(struct kfx_object *obj, struct kfx_thread **out)
+{
+	struct kfx_thread *t;
+	int ret;
+
+	if (pthread_setspecific(exit_key, &kfx_self))
+		return -ENOMEM;
+	t = take_spare(obj);
+	if (!t) {
+		ret = make_thread(obj, &t);
+		if (ret)
+			return ret;
+	}
+	kfx_memory_join();
 	kfx_store(&t->line->thread, kfx_thread_number(kfx_load(&t->line->tid)));
 	t->next = kfx_self.list;
 	kfx_self.list = t;
@@ -267,15 +371,23 @@ static bool holds_something(const struct kfx_thread *t)
 static void leave(struct kfx_thread *t)
 {
 	unlink_thread(t);
+	if (keep_spare(t))
+		return;
 	free_lines(t);
+	free_thread(t);
 }
 
-/* What it still holds is as if it had died. The caller has the object. */
+/*
+ * What it still holds is as if it had died. kfx_lock held, but not all the time:
+ * the object is kept meanwhile.
+ */
 static void leave_holding(struct kfx_thread *t)
 {
 	struct kfx_object *obj = t->obj;
 	uint32_t i;
 
+	kfx_add(&obj->refs, 1);
+	pthread_mutex_unlock(&kfx_lock);
 	for (i = t->nr_more; i-- > 0; )
 		kfx_bury_holds(obj, kfx_line(obj, t->more[i]), t->id);
 	kfx_bury_holds(obj, t->line, t->id);
@@ -284,30 +396,29 @@ static void leave_holding(struct kfx_thread *t)
 	leave(t);
 	pthread_mutex_unlock(&kfx_lock);
 	kfx_object_put(obj);
+	pthread_mutex_lock(&kfx_lock);
 }
 
-/* The thread ends. */
+/* The thread ends. Other destructors may still use the library after this. */
 static void thread_exit(void *unused)
 {
 	struct kfx_thread *t;
-	bool holding;
 
 	kfx_memory_leave();
+	pthread_mutex_lock(&kfx_lock);
 	while ((t = kfx_self.list)) {
-		pthread_mutex_lock(&kfx_lock);
 		kfx_self.list = t->next;
-		holding = t->obj && holds_something(t);
-		if (holding)
-			kfx_add(&t->obj->refs, 1);
-		else if (t->obj)
-			leave(t);
-		pthread_mutex_unlock(&kfx_lock);
-		if (holding)
+		if (!t->obj)
+			free_thread(t);
+		else if (holds_something(t))
 			leave_holding(t);
-		free_thread(t);
+		else
+			leave(t);
 	}
-	kfx_cycle_forget();
-	memset(&kfx_self, 0, sizeof(kfx_self));
+	pthread_mutex_unlock(&kfx_lock);
+	if (kfx_self.cycle)
+		kfx_cycle_forget();
+	kfx_self.epoch = NO_EPOCH;
 }
 
 int kfx_thread_init(void)
