@@ -11,14 +11,17 @@ build   := $(top)/build
 
 export KERNELS prefix DESTDIR
 
-.PHONY: all lib tools examples bench-program
+.PHONY: all lib tools examples bench-program bench-shared
 all: lib tools examples bench-program ## build library, tool, examples and benchmark into build/
 
 lib tools examples:
 	@$(MAKE) --no-print-directory -C $@ O=$(build)/$@ LIB=$(build)/lib
 bench-program:
 	@$(MAKE) --no-print-directory -C bench O=$(build)/bench LIB=$(build)/lib
-tools examples bench-program: lib
+bench-shared:
+	@$(MAKE) --no-print-directory -C bench O=$(build)/bench \
+		LIB=$(build)/lib $(build)/bench/bench-shared
+tools examples bench-program bench-shared: lib
 
 .PHONY: module module-% module-check
 module: ## build the module for the running kernel, or for KDIR=
