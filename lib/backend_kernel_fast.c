@@ -105,28 +105,21 @@ static struct ksync_line_entry *spare_entry(struct ksync_line *line,
 
 /*
  * An entry that says that the caller is engaged in the primitive; NULL if the
- * line is full. A signal handler may take the same entry for another one until
- * it says so: then again.
+ * line is full.
  */
 static struct ksync_line_entry *engage(struct ksync_line *line, uint64_t id,
 				       uint32_t index)
 {
-	struct ksync_line_entry *e;
+	struct ksync_line_entry *e = spare_entry(line, id, index);
 
-	for (;;) {
-		e = spare_entry(line, id, index);
-		if (!e)
-			return NULL;
-		if (!is_for(e, id, index)) {
-			ksync_fast_drop(&e->word);
-			set_word(e, index);
-			e->object = id;
-		}
-		set_word(e, index | ENGAGED);
-		if (__atomic_load_n(&e->object, __ATOMIC_RELAXED) == id)
-			return e;
-		disengage(e);
+	if (e && !is_for(e, id, index)) {
+		ksync_fast_drop(&e->word);
+		set_word(e, index);
+		e->object = id;
 	}
+	if (e)
+		set_word(e, index | ENGAGED);
+	return e;
 }
 
 /* From now on ksync_inline.h knows what to do, unless it takes more than that. */

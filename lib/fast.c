@@ -39,10 +39,7 @@ bool ksync_fast_used(void)
 	return ksync_fast_self != nothing;
 }
 
-/*
- * The place for the tag, as yet nobody's, or NULL. A signal handler may look at
- * it at any time, so the tag comes last.
- */
+/* The place for the tag, as yet nobody's, or NULL. */
 static struct ksync_fast *claim(uint64_t tag)
 {
 	struct ksync_fast *f = (struct ksync_fast *)
@@ -50,16 +47,8 @@ static struct ksync_fast *claim(uint64_t tag)
 
 	if (!ksync_fast_used())
 		return NULL;
-	f->tag = 0;
-	ksync_fast_barrier();
-	return f;
-}
-
-static void claimed(struct ksync_fast *f, uint64_t tag)
-{
-	ksync_fast_barrier();
 	f->tag = tag;
-	ksync_fast_barrier();
+	return f;
 }
 
 void ksync_fast_lock_is(uint64_t tag, void *hold, uint64_t idle, uint32_t id)
@@ -71,7 +60,6 @@ void ksync_fast_lock_is(uint64_t tag, void *hold, uint64_t idle, uint32_t id)
 	f->hold = hold;
 	f->idle = idle;
 	f->id = id;
-	claimed(f, tag);
 }
 
 void ksync_fast_word_is(uint64_t tag, uint64_t word)
@@ -81,7 +69,6 @@ void ksync_fast_word_is(uint64_t tag, uint64_t word)
 	if (!f)
 		return;
 	f->seen = word;
-	claimed(f, tag);
 }
 
 void ksync_fast_drop(const void *hold)
@@ -91,5 +78,4 @@ void ksync_fast_drop(const void *hold)
 	for (i = 0; i < KSYNC_FAST_NR; i++)
 		if (ksync_fast_self[i].hold == hold)
 			ksync_fast_self[i].tag = 0;
-	ksync_fast_barrier();
 }

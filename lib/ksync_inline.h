@@ -137,10 +137,6 @@ KSYNC_INLINE uint32_t ksync_inline_give(struct ksync_inline_cell *cell)
 /*
  * mutex: 0: nothing was done, and the backend must try. The token is the
  * holder's to write; others read it.
- *
- * A signal handler may have used other mutexes just before the hold is written,
- * and given it to one of those: so the thread looks again whether it remembers
- * this one. From then on the hold is taken.
  */
 KSYNC_INLINE int ksync_inline_lock(const struct ksync_inline *h)
 {
@@ -157,8 +153,7 @@ KSYNC_INLINE int ksync_inline_lock(const struct ksync_inline *h)
 	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_hold_is(hold, idle)))
 		return 0;
 	ksync_inline_hold(hold, idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_EXCL));
-	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)) ||
-	    KSYNC_INLINE_UNLIKELY(!ksync_inline_take(cell, f->id))) {
+	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_take(cell, f->id))) {
 		ksync_inline_hold(hold, idle);
 		return 0;
 	}
