@@ -57,7 +57,8 @@ enum metric {
 	M_WORST,
 	M_EXIT,		/* ns from a thread's last word to its end */
 	M_BYTES,
-	M_TOUCHED,	/* bytes after each primitive was used once */
+	M_TOUCHED,	/* bytes after each primitive was used once, by others */
+	M_HANDLES,	/* and after that by the process itself */
 	NR_METRICS
 };
 

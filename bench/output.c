@@ -15,6 +15,7 @@ const char *const metric_names[NR_METRICS] = {
 	[M_EXIT] = "exit",
 	[M_BYTES] = "bytes",
 	[M_TOUCHED] = "touched",
+	[M_HANDLES] = "handles",
 };
 
 static const char *const metric_titles[NR_METRICS] = {
@@ -26,6 +27,7 @@ static const char *const metric_titles[NR_METRICS] = {
 	[M_EXIT] = "ns to end",
 	[M_BYTES] = "bytes",
 	[M_TOUCHED] = "bytes used",
+	[M_HANDLES] = "with handles",
 };
 
 void print_tsv_header(FILE *f)

@@ -66,6 +66,31 @@ TEST_F(aftermath, die_reading_nobody_waits)
 	EXPECT_EQ(0, STATUS.flags);
 }
 
+/* Who remembers the lock from before is told, each time, until it is repaired. */
+TEST_F(aftermath, die_writing_before_old_readers)
+{
+	struct ksync_rwlock *rw = self->scene.rw;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ksync_rwlock_rdlock(rw));
+		ASSERT_EQ(0, ksync_rwlock_unlock(rw));
+	}
+	ASSERT_EQ(0, DO(victim, wrlock));
+	DIE();
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(-EOWNERDEAD, ksync_rwlock_rdlock(rw));
+		ASSERT_EQ(0, ksync_rwlock_unlock(rw));
+	}
+	ASSERT_EQ(-EOWNERDEAD, ksync_rwlock_wrlock(rw));
+	ASSERT_EQ(0, ksync_rwlock_consistent(rw));
+	ASSERT_EQ(0, ksync_rwlock_unlock(rw));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ksync_rwlock_rdlock(rw));
+		ASSERT_EQ(0, ksync_rwlock_unlock(rw));
+	}
+}
+
 /* All that it read, not one hold only; and no more than that. */
 TEST_F(aftermath, die_reading_recursively)
 {

@@ -259,6 +259,24 @@ TEST_F(threads, reads_are_counted)
 	EXPECT_TRUE(WAIT_FOR(rwlock_status(self->rw).acquisitions == reads + 1));
 }
 
+/* The first uses one of them, the next the other: what it remembers is not his. */
+TEST_F(threads, memory_is_not_inherited)
+{
+	struct actor first, second;
+
+	ASSERT_EQ(0, in_thread(use_mutex, self->m, 0));
+	ASSERT_EQ(0, actor_begin(&first, ACTOR_THREAD));
+	ASSERT_EQ(0, actor_do(&first, use_mutex, self->other, 0));
+	ASSERT_EQ(0, actor_begin(&second, ACTOR_THREAD));
+	ASSERT_EQ(0, actor_do(&second, job_mutex_lock, self->m, 0));
+	EXPECT_EQ(-EPERM, actor_do(&first, job_mutex_unlock, self->m, 0));
+	EXPECT_EQ(-EBUSY, actor_do(&first, job_mutex_trylock, self->m, 0));
+	EXPECT_EQ(0, actor_do(&second, job_mutex_unlock, self->m, 0));
+	EXPECT_EQ(0, actor_do(&first, use_mutex, self->m, 0));
+	actor_end(&second);
+	actor_end(&first);
+}
+
 /* A cycle goes through those who wait now. */
 TEST_F(threads, deadlock_of_successor)
 {
