@@ -325,6 +325,65 @@ static void close_after_fork(struct __test_metadata *_metadata,
 	close(ends[1]);
 }
 
+/* Uses them so often that it remembers them. */
+static bool known(struct ksync_mutex *m, struct ksync_rwlock *rw)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (ksync_mutex_lock(m) || ksync_mutex_unlock(m) ||
+		    ksync_rwlock_rdlock(rw) || ksync_rwlock_unlock(rw))
+			return false;
+	return true;
+}
+
+/*
+ * What the parent remembers is not the child's, whose first calls these are: it
+ * holds them as itself, beside the parent, and its death is that of a holder.
+ */
+static void child_remembers_nothing(struct __test_metadata *_metadata, bool raw)
+{
+	long *held = shared_memory(sizeof(*held));
+	struct ksync_rwlock *rw;
+	struct ksync_mutex *m;
+	pid_t child;
+
+	ASSERT_EQ(0, ksync_mutex_create(&m, NULL));
+	ASSERT_EQ(0, ksync_rwlock_create(&rw, NULL));
+	ASSERT_TRUE(known(m, rw));
+	child = raw ? raw_fork() : fork();
+	if (!child) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		*held = ksync_mutex_lock(m) ?: ksync_rwlock_rdlock(rw) ?: 1;
+		for (;;)
+			pause();
+	}
+	ASSERT_LT(0, child);
+	ASSERT_TRUE(WAIT_FOR(*held));
+	EXPECT_EQ(1, *held);
+	EXPECT_EQ(-EPERM, ksync_mutex_unlock(m));
+	EXPECT_EQ(-EPERM, ksync_rwlock_unlock(rw));
+	EXPECT_EQ(0, ksync_rwlock_rdlock(rw));
+	EXPECT_EQ(0, ksync_rwlock_unlock(rw));
+	EXPECT_EQ(-EBUSY, ksync_rwlock_trywrlock(rw));
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	EXPECT_EQ(-EOWNERDEAD, ksync_mutex_lock_until(m, PATIENTLY));
+	EXPECT_EQ(0, ksync_rwlock_wrlock_until(rw, PATIENTLY));
+	ksync_mutex_close(m);
+	ksync_rwlock_close(rw);
+}
+
+TEST_F(lifetime, fork_remembers_nothing)
+{
+	child_remembers_nothing(_metadata, false);
+}
+
+TEST_F(lifetime, raw_clone_remembers_nothing)
+{
+	child_remembers_nothing(_metadata, true);
+}
+
 TEST_F(lifetime, close_after_fork)
 {
 	close_after_fork(_metadata, self->name, false);

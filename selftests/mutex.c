@@ -360,4 +360,29 @@ TEST_F(mutex, hold_many)
 	ksync_mutex_close(m);
 }
 
+/* More objects than a thread remembers: what it remembers is of the right one. */
+TEST_F(mutex, many_objects)
+{
+	const struct ksync_options o = { .flags = variant->flags };
+	struct ksync_mutex *m[40];
+	int i, k;
+
+	for (i = 0; i < 40; i++)
+		ASSERT_EQ(0, ksync_mutex_create(&m[i], &o));
+	for (k = 0; k < 3; k++) {
+		for (i = 0; i < 40; i++) {
+			EXPECT_EQ(-EPERM, ksync_mutex_unlock(m[i]));
+			EXPECT_EQ(0, ksync_mutex_lock(m[i]));
+			EXPECT_EQ(k + 1, mutex_status(m[i]).acquisitions);
+		}
+		for (i = 0; i < 40; i++) {
+			EXPECT_EQ(getpid(), mutex_status(m[i]).holder_pid);
+			EXPECT_EQ(0, ksync_mutex_unlock(m[i]));
+			EXPECT_EQ(0, mutex_status(m[i]).held);
+		}
+	}
+	for (i = 0; i < 40; i++)
+		ksync_mutex_close(m[i]);
+}
+
 TEST_HARNESS_MAIN
