@@ -18,10 +18,9 @@
  * there was no other writer since the last time, fences are left out again, unless
  * somebody is about who can send no barrier. @hold: tells writers apart.
  */
-static void calm_down(struct kfx_q *q, struct ksync_hold *hold)
+static void calm_down(struct kfx_q *q, struct ksync_hold *hold, uint64_t word)
 {
 	uint32_t token = kfx_load(&q->cell->lock.token) + 1;
-	uint64_t word = KSYNC_LOCK_FENCED;
 
 	if (kfx_load(&hold->round) != token) {
 		kfx_store(&hold->round, token);
@@ -48,8 +47,8 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 	kfx_fence();
 	word = kfx_load(&q->cell->state);
 	if (!(word & NO_READERS)) {
-		if (word == KSYNC_LOCK_FENCED)
-			calm_down(q, hold);
+		if ((word & ~KSYNC_LOCK_FAVOURITE) == KSYNC_LOCK_FENCED)
+			calm_down(q, hold, word);
 		return reader_result(q, hold);
 	}
 	kfx_store_release(&hold->key, q->index + 1);
@@ -61,6 +60,7 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 void kfx_rwlock_join(struct kfx_q *q, enum kfx_want want,
 		     struct ksync_hold *hold, struct kfx_limit *limit)
 {
+	kfx_rwlock_seen(q->cell);
 	kfx_q_lock(q);
 	/* Of a try that found readers. Now they let us in. */
 	kfx_lock_pass_on(q, q->owner);
@@ -222,19 +222,6 @@ int kfx_rwlock_tryrdlock(struct ksync_object *base, uint32_t index)
 	return read_lock(base, index, NULL);
 }
 
-/*
- * Until we know that nobody reads, we are no writer: says so in our line, in
- * case that we die.
- */
-static void begin_try(struct kfx_q *q)
-{
-	struct kfx_line *line = kfx_line(q->obj, q->owner);
-
-	kfx_store(&line->index, q->index);
-	kfx_store(&line->want, KFX_WANT_EXCL);
-	kfx_wait_set(line, KFX_TRY);
-}
-
 static void end_try(struct kfx_q *q)
 {
 	kfx_wait_set(kfx_line(q->obj, q->owner), KFX_IDLE);
@@ -250,8 +237,8 @@ static int try_word(struct kfx_q *q, uint64_t *word)
 		if (kfx_lock_id(*word) || (*word & KSYNC_LOCK_WAITERS))
 			return -EBUSY;
 	} while (!kfx_cas(&q->cell->state, word,
-			  *word | q->owner | KSYNC_LOCK_FENCED));
-	if (!(*word & KSYNC_LOCK_FENCED))
+			  kfx_rwlock_next(q->obj, q->index, q->owner, *word)));
+	if (kfx_rwlock_needs_barrier(*word, q->owner))
 		kfx_rwlock_fence_readers(q);
 	return 0;
 }
@@ -266,7 +253,7 @@ static int try_write(struct kfx_q *q)
 		return ret;
 	/* The CAS is the writer's side of the diagram. */
 	if (!kfx_rwlock_read(q))
-		return kfx_lock_taken(q->cell, word, false);
+		return kfx_rwlock_taken(q->cell, q->owner, word, false);
 	return -EBUSY;
 }
 
@@ -285,18 +272,28 @@ static int spin_write(struct kfx_q *q)
 		if (kfx_lock_id(word) != q->owner)
 			ret = try_write(q);
 		else if (!kfx_rwlock_read(q))
-			ret = kfx_lock_taken(q->cell, word, false);
+			ret = kfx_rwlock_taken(q->cell, q->owner, word,
+					       false);
 	}
 	return ret;
+}
+
+/* From held by us to free, if nobody waits and nobody died. */
+static bool let_go(struct kfx_q *q)
+{
+	uint64_t word = kfx_load(&q->cell->state);
+
+	return (word & ~KSYNC_LOCK_FAVOURITE) ==
+		(q->owner | KSYNC_LOCK_FENCED) &&
+	       kfx_cas(&q->cell->state, &word, word & ~KSYNC_LOCK_ID);
 }
 
 /* A try that failed may have let nobody in meanwhile. */
 static void undo_try(struct kfx_q *q)
 {
-	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
+	uint64_t word = kfx_load(&q->cell->state);
 
-	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner ||
-	    kfx_cas(&q->cell->state, &word, KSYNC_LOCK_FENCED))
+	if (kfx_lock_id(word) != q->owner || let_go(q))
 		return;
 	kfx_q_lock(q);
 	kfx_lock_pass_on(q, q->owner);
@@ -331,11 +328,13 @@ static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 	ret = queue_up(q, KFX_WANT_EXCL, NULL, limit);
 	if (ret)
 		return ret;
-	return kfx_lock_taken(q->cell, kfx_load(&q->cell->state), true);
+	return kfx_rwlock_taken(q->cell, q->owner, kfx_load(&q->cell->state),
+				true);
 }
 
-static int write_lock(struct ksync_object *base, uint32_t index,
-		      struct kfx_limit *limit)
+/* @quick: -EBUSY: the word is ours already, and there were readers; or 0. */
+int kfx_rwlock_write_lock(struct ksync_object *base, uint32_t index,
+			  struct kfx_limit *limit, int quick)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
@@ -348,13 +347,16 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 		ret = kfx_hold_get(t, index, &hold);
 	if (ret)
 		return ret;
-	if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
-		return limit ? -EDEADLK : -EBUSY;
 	kfx_q_init(&q, obj, index, t->id);
-	/* Before the word can name us; the CAS is a full barrier. */
-	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
-	begin_try(&q);
-	ret = !limit && kfx_rwlock_read(&q) ? -EBUSY : try_write(&q);
+	ret = quick;
+	if (!ret) {
+		if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
+			return limit ? -EDEADLK : -EBUSY;
+		/* Before the word can name us; the CAS is a full barrier. */
+		kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
+		kfx_try_begin(t->line, index);
+		ret = !limit && kfx_rwlock_read(&q) ? -EBUSY : try_write(&q);
+	}
 	if (ret == -EBUSY)
 		ret = write_slowly(&q, t, limit);
 	end_try(&q);
@@ -363,31 +365,23 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 	return ret;
 }
 
-int kfx_rwlock_wrlock(struct ksync_object *base, uint32_t index,
-		      uint64_t deadline)
-{
-	struct kfx_limit limit = { .deadline = deadline };
-
-	return write_lock(base, index, &limit);
-}
-
 int kfx_rwlock_wrlock_limit(struct ksync_object *base, uint32_t index,
 			    struct kfx_limit *limit)
 {
-	return write_lock(base, index, limit);
+	return kfx_rwlock_write_lock(base, index, limit, 0);
 }
 
 int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index)
 {
-	return write_lock(base, index, NULL);
+	return kfx_rwlock_write_lock(base, index, NULL, 0);
 }
 
 /* The writer lets go: of everything, or its hold is READ by now. */
 static void stop_writing(struct kfx_q *q, bool lost)
 {
-	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
+	uint64_t word;
 
-	if (kfx_cas(&q->cell->state, &word, KSYNC_LOCK_FENCED))
+	if (let_go(q))
 		return;
 	kfx_q_lock(q);
 	word = kfx_load(&q->cell->state);
@@ -434,7 +428,7 @@ static int begin_release(struct kfx_object *obj, uint32_t index, uint32_t kinds,
 	return 0;
 }
 
-int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
+int kfx_rwlock_unlock_slowly(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
 	struct ksync_hold *hold;
@@ -495,16 +489,16 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 		return ret;
 	if (kfx_load(&hold->count))
 		return -EBUSY;
-	begin_try(&q);
+	kfx_try_begin(t->line, index);
 	kfx_q_lock(&q);
 	word = kfx_load(&q.cell->state);
 	ret = -EBUSY;
 	while (!kfx_lock_id(word) &&
 	       !kfx_cas(&q.cell->state, &word,
-			word | q.owner | KSYNC_LOCK_FENCED))
+			kfx_rwlock_next(q.obj, index, q.owner, word)))
 		;
 	if (!kfx_lock_id(word)) {
-		if (!(word & KSYNC_LOCK_FENCED))
+		if (kfx_rwlock_needs_barrier(word, q.owner))
 			kfx_rwlock_fence_readers(&q);
 		/* The CAS is the writer's side of the diagram. */
 		if (kfx_rwlock_read_by_others(&q)) {
@@ -513,7 +507,7 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 		} else {
 			kfx_store_release(&hold->key,
 					  (index + 1) | KFX_HELD_EXCL);
-			ret = kfx_lock_taken(q.cell, word, false);
+			ret = kfx_rwlock_taken(q.cell, q.owner, word, false);
 		}
 	}
 	kfx_q_unlock(&q);
