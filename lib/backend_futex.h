@@ -145,6 +145,7 @@ struct kfx_handle {
  * reads	who looks for readers looks at its lines, too
  * full		lines when all places for holds were last found in use
  * given_back	since then, on a slow path
+ * met		when somebody was last in its way, see backend_futex_rwlock_ops.c
  * checked	when it last looked whether somebody in its way is dead
  */
 struct kfx_thread {
@@ -160,6 +161,7 @@ struct kfx_thread {
 	uint32_t full;
 	bool reads;
 	bool given_back;
+	uint64_t met;
 	uint64_t checked;
 };
 

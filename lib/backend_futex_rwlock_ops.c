@@ -10,6 +10,11 @@
 #define YIELD_NS	1000000ULL
 #define SPIN_NS		5000
 
+/* When somebody was in the way so short a time ago, others are left alone... */
+#define OFTEN_NS	2000
+/* ...for so long. */
+#define LEAVE_NS	4000
+
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
 
@@ -122,12 +127,34 @@ static uint32_t spins(void)
 	return kfx_cpus() == 1 ? 0 : kfx_spins(SPIN_NS);
 }
 
-static int spin_read(struct kfx_q *q, struct ksync_hold *hold)
+/*
+ * Where a few read and write all the time, on several processors, each write
+ * takes the word, the lines and what they guard from one to another, and back,
+ * which takes longer than all the rest. They are faster one after the other, if
+ * each does a lot at a time. So who was in the way of others again and again does
+ * not even look for a while. How many rounds of @n that took.
+ */
+static uint32_t leave_alone(struct kfx_thread *t, uint32_t n)
 {
-	uint32_t i, n = spins();
+	uint64_t now = kfx_now();
+	uint32_t i = 0;
+
+	if (n && now - t->met < OFTEN_NS) {
+		for (n = kfx_spins(LEAVE_NS); i < n; i++)
+			kfx_relax();
+		now = kfx_now();
+	}
+	t->met = now;
+	return i;
+}
+
+static int spin_read(struct kfx_q *q, struct kfx_thread *t,
+		     struct ksync_hold *hold)
+{
+	uint32_t n = spins(), i = leave_alone(t, n);
 	int ret = -EBUSY;
 
-	for (i = 0; i < n && ret == -EBUSY; i++) {
+	for (; i < n && ret == -EBUSY; i++) {
 		kfx_relax();
 		if (!(kfx_load(&q->cell->state) & NO_READERS))
 			ret = try_read(q, hold);
@@ -169,7 +196,7 @@ static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
 	for (i = 0, ret = -EBUSY; i < YIELDS && ret == -EBUSY; i++) {
 		if (i && !let_run(&until, limit))
 			break;
-		ret = spin_read(q, hold);
+		ret = spin_read(q, t, hold);
 	}
 	if (ret != -EBUSY)
 		return ret;
@@ -258,13 +285,15 @@ static int try_write(struct kfx_q *q)
 }
 
 /* Likewise. With the word, no new readers come. */
-static int spin_write(struct kfx_q *q)
+static int spin_write(struct kfx_q *q, struct kfx_thread *t)
 {
-	uint32_t i, n = spins();
+	uint32_t i = 0, n = spins();
 	int ret = -EBUSY;
 
+	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner)
+		i = leave_alone(t, n);
 	/* To look at all lines takes a while, too. */
-	for (i = 0; i < n && ret == -EBUSY;
+	for (; i < n && ret == -EBUSY;
 	     i += 1 + kfx_load(&q->obj->header->readers_hi) / 16) {
 		uint64_t word = kfx_load(&q->cell->state);
 
@@ -321,7 +350,7 @@ static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 			if (!let_run(&until, limit))
 				break;
 		}
-		ret = spin_write(q);
+		ret = spin_write(q, t);
 	}
 	if (ret != -EBUSY)
 		return ret;
