@@ -33,6 +33,16 @@
 #define KSYNC_FOREVER UINT64_MAX	/* a deadline, CLOCK_MONOTONIC in ns */
 #define KSYNC_NR_LIMIT (1U << 20)	/* primitives in one object */
 
+/*
+ * rwlock, in place of counted read holds, where all of them stand in lines: with
+ * FENCED, the thread that reads without fences nevertheless; 0: none does. How it
+ * comes to that is told in backend_futex_rwlock_quick.c. So many read holds as the
+ * upper bit stands for are never counted.
+ */
+#define KSYNC_LOCK_FAVOURITE	KSYNC_LOCK_READERS
+#define KSYNC_LOCK_FAVOURS(id)	\
+	(1ULL << 60 | (uint64_t)(id) * KSYNC_LOCK_READER)
+
 struct ksync_ops;
 union ksync_cell;
 

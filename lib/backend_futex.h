@@ -4,7 +4,8 @@
  * stands in shared memory; here is what a process keeps for itself.
  *
  *	backend_futex.c		the table; create, import, close
- *	  _mutex _rwlock _rwlock_ops _waitgroup _sem	the primitives
+ *	  _mutex _waitgroup _sem	the primitives
+ *	  _rwlock _rwlock_ops _rwlock_quick	likewise
  *	  _cond _barrier _once _event _event_tree	likewise
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
@@ -144,6 +145,7 @@ struct kfx_handle {
  * reads	who looks for readers looks at its lines, too
  * full		lines when all places for holds were last found in use
  * given_back	since then, on a slow path
+ * met		when somebody was last in its way, see backend_futex_rwlock_ops.c
  * checked	when it last looked whether somebody in its way is dead
  */
 struct kfx_thread {
@@ -159,6 +161,7 @@ struct kfx_thread {
 	uint32_t full;
 	bool reads;
 	bool given_back;
+	uint64_t met;
 	uint64_t checked;
 };
 
@@ -285,17 +288,22 @@ static inline unsigned int kfx_cache_of(struct kfx_object *obj)
 	return ((uintptr_t)obj >> 6) % KFX_CACHED;
 }
 
-/* The caller, as a user of @obj. */
-static inline int kfx_thread_get(struct kfx_object *obj, struct kfx_thread **t)
+/* The caller, as a user of @obj, if that is at hand; or NULL. */
+static inline struct kfx_thread *kfx_thread_cached(struct kfx_object *obj)
 {
 	unsigned int c = kfx_cache_of(obj);
 
 	if (kfx_self.cache[c].obj == obj &&
-	    kfx_self.epoch == kfx_load(kfx_epoch)) {
-		*t = kfx_self.cache[c].thread;
-		return 0;
-	}
-	return kfx_thread_find(obj, t);
+	    kfx_self.epoch == kfx_load(kfx_epoch))
+		return kfx_self.cache[c].thread;
+	return NULL;
+}
+
+/* The same, made if need be. */
+static inline int kfx_thread_get(struct kfx_object *obj, struct kfx_thread **t)
+{
+	*t = kfx_thread_cached(obj);
+	return *t ? 0 : kfx_thread_find(obj, t);
 }
 
 /* backend_futex_hold.c */
@@ -513,21 +521,6 @@ void kfx_mutex_seen(union ksync_cell *cell);
 void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 			struct kfx_thread *t, struct ksync_hold *hold);
 
-/* The caller holds it now. @word: as it was when it was granted, or is. */
-static inline int kfx_lock_taken(union ksync_cell *cell, uint64_t word,
-				 bool waited)
-{
-	struct ksync_lock_cell *lock = &cell->lock;
-
-	kfx_store(&lock->token, kfx_load(&lock->token) + 1);
-	kfx_store(&lock->since, kfx_now_coarse());
-	if (kfx_load(&lock->depth))
-		kfx_store(&lock->depth, 0);
-	if (waited)
-		kfx_count(&lock->contended);
-	return word & KSYNC_LOCK_DEAD ? -EOWNERDEAD : 0;
-}
-
 static inline uint32_t kfx_lock_id(uint64_t word)
 {
 	return word & KSYNC_LOCK_ID;
@@ -537,13 +530,6 @@ static inline struct kfx_mutex_more *kfx_mutex_more(union ksync_cell *cell)
 {
 	return (struct kfx_mutex_more *)&cell->lock.shared;
 }
-
-/* backend_futex_rwlock.c */
-void kfx_rwlock_fence_readers(struct kfx_q *q);
-bool kfx_rwlock_read(struct kfx_q *q);
-bool kfx_rwlock_read_by_others(struct kfx_q *q);
-void kfx_rwlock_advance(struct kfx_q *q);
-void kfx_rwlock_reader_left(struct kfx_q *q);
 
 /* backend_futex_file.c */
 int kfx_file_init(int fd, const struct ksync_spec *spec, const char *name);
@@ -596,5 +582,7 @@ static inline void kfx_fast_fill(struct ksync_object *base, uint32_t index)
 	ksync_fast_word_is(ksync_fast_tag(base->serial, index),
 			   kfx_load(&base->cells[index].state));
 }
+
+#include "backend_futex_rwlock.h"
 
 #endif /* KSYNC_BACKEND_FUTEX_H */

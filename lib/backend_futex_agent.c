@@ -141,8 +141,8 @@ static int accept_exclusive(struct kfx_item *item)
 		return kfx_mutex_accept(&item->q, t->id);
 	}
 	kfx_lock_hand_on(&item->q, t->id);
-	return kfx_lock_taken(item->q.cell, kfx_load(&item->q.cell->state),
-			      true);
+	return kfx_rwlock_taken(item->q.cell, t->id,
+				kfx_load(&item->q.cell->state), true);
 }
 
 /* With this the wait is over; for an exclusive hold it was before. */

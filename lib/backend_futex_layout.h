@@ -297,6 +297,10 @@ struct kfx_mutex_more {
 };
 
 /*
+ * rwlock: the depth of a recursive mutex is the line that wrote last, shifted by
+ * 16, and how often in a row, see backend_futex_rwlock_quick.c. Nobody counts
+ * readers in the word: in their place stands the favourite.
+ *
  * Wait group: changes of several words are under way, which plain operations
  * keep out of. In place of the top bit of the round, which is one bit shorter
  * than in the kernel. For the semaphore WAITERS does that.

@@ -26,7 +26,7 @@
  * has read often and seen no new writer. It is set together with an id or with
  * WRITER_WAITS, by who has the queue locked, and neither is given up before the
  * barrier was sent (if he dies: by who recovers him). So who finds FENCED there
- * need not send one.
+ * need not send one, except to the favourite: backend_futex_rwlock_quick.c.
  *
  * A writer that waits keeps new readers out, so it waits only for those that
  * read already. A writer that finishes lets in all readers that wait. All that
@@ -49,30 +49,15 @@ void kfx_rwlock_fence_readers(struct kfx_q *q)
 	kfx_nap(NAP_NS);
 }
 
-/*
- * Goes through all that read the primitive, until @fn says stop: then true.
- * Holds appear and vanish meanwhile, but for those there before and after.
- */
+/* Goes through all that read it, until @fn says stop: then true. */
 static bool any_reader(struct kfx_q *q,
 		       bool (*fn)(struct kfx_q *q, uint32_t id))
 {
-	uint32_t key = (q->index + 1) | KFX_HELD_READ;
-	struct kfx_line *line;
-	uint32_t hi, id, n;
+	uint32_t id = 0;
 
-	/* Between the flag in the word, whoever set it, and the lines. */
-	kfx_fence_after_rmw();
-	hi = kfx_load(&q->obj->header->readers_hi);
-	for (id = 1; id < hi && id < KFX_LINES; id++) {
-		line = &q->obj->lines[id];
-		if (!kfx_load(&line->top))
-			continue;
-		for (n = kfx_line_holds(line); n-- > 0; )
-			/* Pairs with the release in kfx_hold_end(). */
-			if (kfx_load_acquire(&kfx_line_hold(line, n)->key) ==
-			    key && fn(q, id))
-				return true;
-	}
+	while ((id = kfx_rwlock_reader(q->obj, q->index, id + 1, 0)))
+		if (fn(q, id))
+			return true;
 	return false;
 }
 
@@ -85,14 +70,9 @@ static bool is_other(struct kfx_q *q, uint32_t id)
 	return id != q->owner;
 }
 
-static bool is_reader(struct kfx_q *q, uint32_t id)
-{
-	return true;
-}
-
 bool kfx_rwlock_read(struct kfx_q *q)
 {
-	return any_reader(q, is_reader);
+	return kfx_rwlock_reader(q->obj, q->index, 1, 0);
 }
 
 /* By others than the queue's owner. */
@@ -265,7 +245,7 @@ void kfx_rwlock_reader_left(struct kfx_q *q)
 {
 	kfx_fence();
 	if (!(kfx_load(&q->cell->state) & KSYNC_LOCK_WRITER_WAITS) ||
-	    any_reader(q, is_reader))
+	    kfx_rwlock_read(q))
 		return;
 	kfx_q_lock(q);
 	kfx_rwlock_advance(q);

@@ -10,6 +10,11 @@
 #define YIELD_NS	1000000ULL
 #define SPIN_NS		5000
 
+/* When somebody was in the way so short a time ago, others are left alone... */
+#define OFTEN_NS	2000
+/* ...for so long. */
+#define LEAVE_NS	4000
+
 /* The word is such that a newcomer may not read. */
 #define NO_READERS (KSYNC_LOCK_ID | KSYNC_LOCK_LOST | KSYNC_LOCK_WRITER_WAITS)
 
@@ -18,10 +23,9 @@
  * there was no other writer since the last time, fences are left out again, unless
  * somebody is about who can send no barrier. @hold: tells writers apart.
  */
-static void calm_down(struct kfx_q *q, struct ksync_hold *hold)
+static void calm_down(struct kfx_q *q, struct ksync_hold *hold, uint64_t word)
 {
 	uint32_t token = kfx_load(&q->cell->lock.token) + 1;
-	uint64_t word = KSYNC_LOCK_FENCED;
 
 	if (kfx_load(&hold->round) != token) {
 		kfx_store(&hold->round, token);
@@ -48,8 +52,8 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 	kfx_fence();
 	word = kfx_load(&q->cell->state);
 	if (!(word & NO_READERS)) {
-		if (word == KSYNC_LOCK_FENCED)
-			calm_down(q, hold);
+		if ((word & ~KSYNC_LOCK_FAVOURITE) == KSYNC_LOCK_FENCED)
+			calm_down(q, hold, word);
 		return reader_result(q, hold);
 	}
 	kfx_store_release(&hold->key, q->index + 1);
@@ -61,6 +65,7 @@ static int try_read(struct kfx_q *q, struct ksync_hold *hold)
 void kfx_rwlock_join(struct kfx_q *q, enum kfx_want want,
 		     struct ksync_hold *hold, struct kfx_limit *limit)
 {
+	kfx_rwlock_seen(q->cell);
 	kfx_q_lock(q);
 	/* Of a try that found readers. Now they let us in. */
 	kfx_lock_pass_on(q, q->owner);
@@ -122,12 +127,34 @@ static uint32_t spins(void)
 	return kfx_cpus() == 1 ? 0 : kfx_spins(SPIN_NS);
 }
 
-static int spin_read(struct kfx_q *q, struct ksync_hold *hold)
+/*
+ * Where a few read and write all the time, on several processors, each write
+ * takes the word, the lines and what they guard from one to another, and back,
+ * which takes longer than all the rest. They are faster one after the other, if
+ * each does a lot at a time. So who was in the way of others again and again does
+ * not even look for a while. How many rounds of @n that took.
+ */
+static uint32_t leave_alone(struct kfx_thread *t, uint32_t n)
 {
-	uint32_t i, n = spins();
+	uint64_t now = kfx_now();
+	uint32_t i = 0;
+
+	if (n && now - t->met < OFTEN_NS) {
+		for (n = kfx_spins(LEAVE_NS); i < n; i++)
+			kfx_relax();
+		now = kfx_now();
+	}
+	t->met = now;
+	return i;
+}
+
+static int spin_read(struct kfx_q *q, struct kfx_thread *t,
+		     struct ksync_hold *hold)
+{
+	uint32_t n = spins(), i = leave_alone(t, n);
 	int ret = -EBUSY;
 
-	for (i = 0; i < n && ret == -EBUSY; i++) {
+	for (; i < n && ret == -EBUSY; i++) {
 		kfx_relax();
 		if (!(kfx_load(&q->cell->state) & NO_READERS))
 			ret = try_read(q, hold);
@@ -169,7 +196,7 @@ static int read_slowly(struct kfx_q *q, struct kfx_thread *t,
 	for (i = 0, ret = -EBUSY; i < YIELDS && ret == -EBUSY; i++) {
 		if (i && !let_run(&until, limit))
 			break;
-		ret = spin_read(q, hold);
+		ret = spin_read(q, t, hold);
 	}
 	if (ret != -EBUSY)
 		return ret;
@@ -222,19 +249,6 @@ int kfx_rwlock_tryrdlock(struct ksync_object *base, uint32_t index)
 	return read_lock(base, index, NULL);
 }
 
-/*
- * Until we know that nobody reads, we are no writer: says so in our line, in
- * case that we die.
- */
-static void begin_try(struct kfx_q *q)
-{
-	struct kfx_line *line = kfx_line(q->obj, q->owner);
-
-	kfx_store(&line->index, q->index);
-	kfx_store(&line->want, KFX_WANT_EXCL);
-	kfx_wait_set(line, KFX_TRY);
-}
-
 static void end_try(struct kfx_q *q)
 {
 	kfx_wait_set(kfx_line(q->obj, q->owner), KFX_IDLE);
@@ -250,8 +264,8 @@ static int try_word(struct kfx_q *q, uint64_t *word)
 		if (kfx_lock_id(*word) || (*word & KSYNC_LOCK_WAITERS))
 			return -EBUSY;
 	} while (!kfx_cas(&q->cell->state, word,
-			  *word | q->owner | KSYNC_LOCK_FENCED));
-	if (!(*word & KSYNC_LOCK_FENCED))
+			  kfx_rwlock_next(q->obj, q->index, q->owner, *word)));
+	if (kfx_rwlock_needs_barrier(*word, q->owner))
 		kfx_rwlock_fence_readers(q);
 	return 0;
 }
@@ -266,18 +280,20 @@ static int try_write(struct kfx_q *q)
 		return ret;
 	/* The CAS is the writer's side of the diagram. */
 	if (!kfx_rwlock_read(q))
-		return kfx_lock_taken(q->cell, word, false);
+		return kfx_rwlock_taken(q->cell, q->owner, word, false);
 	return -EBUSY;
 }
 
 /* Likewise. With the word, no new readers come. */
-static int spin_write(struct kfx_q *q)
+static int spin_write(struct kfx_q *q, struct kfx_thread *t)
 {
-	uint32_t i, n = spins();
+	uint32_t i = 0, n = spins();
 	int ret = -EBUSY;
 
+	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner)
+		i = leave_alone(t, n);
 	/* To look at all lines takes a while, too. */
-	for (i = 0; i < n && ret == -EBUSY;
+	for (; i < n && ret == -EBUSY;
 	     i += 1 + kfx_load(&q->obj->header->readers_hi) / 16) {
 		uint64_t word = kfx_load(&q->cell->state);
 
@@ -285,18 +301,28 @@ static int spin_write(struct kfx_q *q)
 		if (kfx_lock_id(word) != q->owner)
 			ret = try_write(q);
 		else if (!kfx_rwlock_read(q))
-			ret = kfx_lock_taken(q->cell, word, false);
+			ret = kfx_rwlock_taken(q->cell, q->owner, word,
+					       false);
 	}
 	return ret;
+}
+
+/* From held by us to free, if nobody waits and nobody died. */
+static bool let_go(struct kfx_q *q)
+{
+	uint64_t word = kfx_load(&q->cell->state);
+
+	return (word & ~KSYNC_LOCK_FAVOURITE) ==
+		(q->owner | KSYNC_LOCK_FENCED) &&
+	       kfx_cas(&q->cell->state, &word, word & ~KSYNC_LOCK_ID);
 }
 
 /* A try that failed may have let nobody in meanwhile. */
 static void undo_try(struct kfx_q *q)
 {
-	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
+	uint64_t word = kfx_load(&q->cell->state);
 
-	if (kfx_lock_id(kfx_load(&q->cell->state)) != q->owner ||
-	    kfx_cas(&q->cell->state, &word, KSYNC_LOCK_FENCED))
+	if (kfx_lock_id(word) != q->owner || let_go(q))
 		return;
 	kfx_q_lock(q);
 	kfx_lock_pass_on(q, q->owner);
@@ -324,18 +350,20 @@ static int write_slowly(struct kfx_q *q, struct kfx_thread *t,
 			if (!let_run(&until, limit))
 				break;
 		}
-		ret = spin_write(q);
+		ret = spin_write(q, t);
 	}
 	if (ret != -EBUSY)
 		return ret;
 	ret = queue_up(q, KFX_WANT_EXCL, NULL, limit);
 	if (ret)
 		return ret;
-	return kfx_lock_taken(q->cell, kfx_load(&q->cell->state), true);
+	return kfx_rwlock_taken(q->cell, q->owner, kfx_load(&q->cell->state),
+				true);
 }
 
-static int write_lock(struct ksync_object *base, uint32_t index,
-		      struct kfx_limit *limit)
+/* @quick: -EBUSY: the word is ours already, and there were readers; or 0. */
+int kfx_rwlock_write_lock(struct ksync_object *base, uint32_t index,
+			  struct kfx_limit *limit, int quick)
 {
 	struct kfx_object *obj = kfx_obj(base);
 	struct kfx_thread *t;
@@ -348,13 +376,16 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 		ret = kfx_hold_get(t, index, &hold);
 	if (ret)
 		return ret;
-	if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
-		return limit ? -EDEADLK : -EBUSY;
 	kfx_q_init(&q, obj, index, t->id);
-	/* Before the word can name us; the CAS is a full barrier. */
-	kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
-	begin_try(&q);
-	ret = !limit && kfx_rwlock_read(&q) ? -EBUSY : try_write(&q);
+	ret = quick;
+	if (!ret) {
+		if (kfx_load(&hold->key) & (KFX_HELD_READ | KFX_HELD_EXCL))
+			return limit ? -EDEADLK : -EBUSY;
+		/* Before the word can name us; the CAS is a full barrier. */
+		kfx_store(&hold->key, (index + 1) | KFX_HELD_EXCL);
+		kfx_try_begin(t->line, index);
+		ret = !limit && kfx_rwlock_read(&q) ? -EBUSY : try_write(&q);
+	}
 	if (ret == -EBUSY)
 		ret = write_slowly(&q, t, limit);
 	end_try(&q);
@@ -363,31 +394,23 @@ static int write_lock(struct ksync_object *base, uint32_t index,
 	return ret;
 }
 
-int kfx_rwlock_wrlock(struct ksync_object *base, uint32_t index,
-		      uint64_t deadline)
-{
-	struct kfx_limit limit = { .deadline = deadline };
-
-	return write_lock(base, index, &limit);
-}
-
 int kfx_rwlock_wrlock_limit(struct ksync_object *base, uint32_t index,
 			    struct kfx_limit *limit)
 {
-	return write_lock(base, index, limit);
+	return kfx_rwlock_write_lock(base, index, limit, 0);
 }
 
 int kfx_rwlock_trywrlock(struct ksync_object *base, uint32_t index)
 {
-	return write_lock(base, index, NULL);
+	return kfx_rwlock_write_lock(base, index, NULL, 0);
 }
 
 /* The writer lets go: of everything, or its hold is READ by now. */
 static void stop_writing(struct kfx_q *q, bool lost)
 {
-	uint64_t word = q->owner | KSYNC_LOCK_FENCED;
+	uint64_t word;
 
-	if (kfx_cas(&q->cell->state, &word, KSYNC_LOCK_FENCED))
+	if (let_go(q))
 		return;
 	kfx_q_lock(q);
 	word = kfx_load(&q->cell->state);
@@ -434,7 +457,7 @@ static int begin_release(struct kfx_object *obj, uint32_t index, uint32_t kinds,
 	return 0;
 }
 
-int kfx_rwlock_unlock(struct ksync_object *base, uint32_t index)
+int kfx_rwlock_unlock_slowly(struct ksync_object *base, uint32_t index)
 {
 	struct kfx_thread *t;
 	struct ksync_hold *hold;
@@ -495,16 +518,16 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 		return ret;
 	if (kfx_load(&hold->count))
 		return -EBUSY;
-	begin_try(&q);
+	kfx_try_begin(t->line, index);
 	kfx_q_lock(&q);
 	word = kfx_load(&q.cell->state);
 	ret = -EBUSY;
 	while (!kfx_lock_id(word) &&
 	       !kfx_cas(&q.cell->state, &word,
-			word | q.owner | KSYNC_LOCK_FENCED))
+			kfx_rwlock_next(q.obj, index, q.owner, word)))
 		;
 	if (!kfx_lock_id(word)) {
-		if (!(word & KSYNC_LOCK_FENCED))
+		if (kfx_rwlock_needs_barrier(word, q.owner))
 			kfx_rwlock_fence_readers(&q);
 		/* The CAS is the writer's side of the diagram. */
 		if (kfx_rwlock_read_by_others(&q)) {
@@ -513,7 +536,7 @@ int kfx_rwlock_upgrade(struct ksync_object *base, uint32_t index)
 		} else {
 			kfx_store_release(&hold->key,
 					  (index + 1) | KFX_HELD_EXCL);
-			ret = kfx_lock_taken(q.cell, word, false);
+			ret = kfx_rwlock_taken(q.cell, q.owner, word, false);
 		}
 	}
 	kfx_q_unlock(&q);

@@ -42,7 +42,8 @@ static uint64_t held_since(struct kfx_object *obj, union ksync_cell *cell)
 	    kfx_load_acquire(&kfx_mutex_more(cell)->seen) !=
 	    (uint32_t)kfx_load(&cell->lock.token))
 		return kfx_now_coarse();
-	return kfx_load(&cell->lock.since);
+	/* rwlock: 0: nobody has. */
+	return kfx_load(&cell->lock.since) ?: kfx_now_coarse();
 }
 
 /* The id in the word, if it is more than an attempt. */
@@ -278,5 +279,7 @@ int kfx_object_status(struct ksync_object *base, uint32_t index,
 	kfx_sweep(obj);
 	if (obj->type == KSYNC_MUTEX)
 		kfx_mutex_seen(&obj->cells[index]);
+	else if (obj->type == KSYNC_RWLOCK)
+		kfx_rwlock_seen(&obj->cells[index]);
 	return kfx_status(obj, index, st);
 }

@@ -147,6 +147,21 @@ WINDOW(wrlock) { {
 	CALLS(write_cycle, job_wrlock, job_rwlock_unlock),
 	.before = NO_REPORT, .after = REPORT,
 } };
+WINDOW(rdlock_favourite) { {
+	.type = &a_rwlock, MATES(reader, writer),
+	CALLS(favourite_cycle, job_rdlock, job_rwlock_unlock),
+	.tells = TELLS_WRITERS, .before = NO_REPORT, .after = NO_REPORT,
+} };
+WINDOW(rdunlock_favourite) { {
+	.type = &a_rwlock, MATES(writer, writer), .queue = true,
+	CALLS(read_as_favourite, job_rwlock_unlock, NULL),
+	.tells = TELLS_WRITERS, .before = NO_REPORT, .after = NO_REPORT,
+} };
+WINDOW(wrlock_favourite) { {
+	.type = &a_rwlock, MATES(reader, writer),
+	CALLS(favourite_cycle, job_wrlock, job_rwlock_unlock),
+	.before = NO_REPORT, .after = REPORT,
+} };
 WINDOW(trywrlock) { {
 	.type = &a_rwlock, MATES(reader, writer), .may = -EBUSY,
 	CALLS(write_cycle, job_trywrlock, job_rwlock_unlock),

@@ -210,6 +210,25 @@ static long write_cycle(void *h, uint64_t unused)
 	return ksync_rwlock_wrlock(h) ?: ksync_rwlock_unlock(h);
 }
 
+/*
+ * Alone for so long that the futex backend has it as its favourite, who reads
+ * without a fence although there was a writer.
+ */
+static long favourite_cycle(void *h, uint64_t unused)
+{
+	int n = strcmp(ksync_backend(), "futex") ? 1 : 300;
+	long err = 0;
+
+	while (n-- && !err)
+		err = write_cycle(h, 0);
+	return err ?: read_cycle(h, 0);
+}
+
+static long read_as_favourite(void *h, uint64_t unused)
+{
+	return favourite_cycle(h, 0) ?: ksync_rwlock_rdlock(h);
+}
+
 static long read_twice(void *h, uint64_t unused)
 {
 	return ksync_rwlock_rdlock(h) ?: ksync_rwlock_rdlock(h);
