@@ -24,6 +24,9 @@
  */
 #include "backend_futex.h"
 
+static_assert((uint64_t)KSYNC_INLINE_FAVOURS(5) << 32 ==
+	      (KSYNC_LOCK_FENCED | KSYNC_LOCK_FAVOURS(5)), "layout 1");
+
 /* Writes in a row that make a favourite. */
 #define RUN		256U
 

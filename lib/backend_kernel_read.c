@@ -86,12 +86,10 @@ static __u64 *spare_entry(struct ksync_slot *slot)
 	for (e = slot->entry; e < slot->entry + KSYNC_SLOT_ENTRIES; e++)
 		if (!load(e))
 			return e;
-	for (e = slot->entry; e < slot->entry + KSYNC_SLOT_ENTRIES; e++) {
-		if (load(e) & (KSYNC_SLOT_READ | LEFT))
-			continue;
-		ksync_fast_drop(e);
-		return e;
-	}
+	/* Who remembers it finds another index there. */
+	for (e = slot->entry; e < slot->entry + KSYNC_SLOT_ENTRIES; e++)
+		if (!(load(e) & (KSYNC_SLOT_READ | LEFT)))
+			return e;
 	return NULL;
 }
 

@@ -43,7 +43,11 @@ extern "C" {
 /* The place where the other side's barrier counts. */
 #define KSYNC_INLINE_BARRIER()	__atomic_signal_fence(__ATOMIC_SEQ_CST)
 
-/* What of the words is needed here. */
+/*
+ * What of the words is needed here. FAVOURS: rwlock, high half: readers have
+ * fences, but for this thread.
+ */
+#define KSYNC_INLINE_FAVOURS(id)	((uint32_t)3 << 28 | (id))
 #define KSYNC_INLINE_SEM_VALUE		0x7fffffffU
 #define KSYNC_INLINE_SEM_WAITERS	((uint64_t)1 << 63)
 #define KSYNC_INLINE_SEM_MAX(word)	((uint32_t)((word) >> 32) & 0x7fffffffU)
@@ -192,7 +196,9 @@ KSYNC_INLINE int ksync_inline_unlock(const struct ksync_inline *h)
  * With a writer in it or on its way, the hold does not count and must be
  * withdrawn. A writer puts itself in the word, with FENCED, and if that was not
  * there sends the barrier, and then looks for readers. So who sees FENCED,
- * before or after, needs the fence. Acquire: what the last writer did.
+ * before or after, needs the fence; unless the word names the thread as its
+ * favourite, to which other writers always send the barrier. Acquire: what the
+ * last writer did.
  *
  * 0: done. READ: the key is that, but the word is not 0. EXCL: nothing was done,
  * and the backend must do it.
@@ -202,7 +208,7 @@ KSYNC_INLINE uint32_t ksync_inline_read(const struct ksync_inline *h)
 	struct ksync_fast *f = ksync_inline_fast(h);
 	struct ksync_inline_cell *cell;
 	struct ksync_hold_word *hold;
-	uint64_t idle;
+	uint64_t idle, word;
 
 	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)))
 		return KSYNC_HOLD_EXCL;
@@ -212,10 +218,11 @@ KSYNC_INLINE uint32_t ksync_inline_read(const struct ksync_inline *h)
 	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_hold_is(hold, idle)))
 		return KSYNC_HOLD_EXCL;
 	ksync_inline_hold(hold, idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_READ));
-	if (KSYNC_INLINE_UNLIKELY(__atomic_load_n(&cell->state,
-						  __ATOMIC_ACQUIRE)))
-		return KSYNC_HOLD_READ;
-	return 0;
+	word = __atomic_load_n(&cell->state, __ATOMIC_ACQUIRE);
+	if (KSYNC_INLINE_LIKELY(!word) ||
+	    word == (uint64_t)KSYNC_INLINE_FAVOURS(f->id) << 32)
+		return 0;
+	return KSYNC_HOLD_READ;
 }
 
 /*
@@ -231,6 +238,7 @@ KSYNC_INLINE int ksync_inline_unread(const struct ksync_inline *h)
 	struct ksync_inline_cell *cell;
 	struct ksync_hold_word *hold;
 	uint64_t idle;
+	uint32_t ctl;
 
 	if (KSYNC_INLINE_UNLIKELY(!ksync_inline_known(h, f)))
 		return 0;
@@ -242,8 +250,8 @@ KSYNC_INLINE int ksync_inline_unread(const struct ksync_inline *h)
 		return 0;
 	__atomic_store_n(&hold->word, idle, __ATOMIC_RELEASE);
 	KSYNC_INLINE_BARRIER();
-	if (KSYNC_INLINE_LIKELY(!__atomic_load_n(KSYNC_INLINE_CTL(cell),
-						 __ATOMIC_RELAXED)))
+	ctl = __atomic_load_n(KSYNC_INLINE_CTL(cell), __ATOMIC_RELAXED);
+	if (KSYNC_INLINE_LIKELY(!ctl) || ctl == KSYNC_INLINE_FAVOURS(f->id))
 		return 1;
 	ksync_inline_hold(hold, idle | KSYNC_HOLD_IN_WORD(KSYNC_HOLD_LEFT));
 	return 0;

@@ -15,47 +15,13 @@ static int rdlock_by_backend(struct ksync_rwlock *rw, uint64_t deadline,
 		      ops->rwlock_rdlock(rw->h.obj, rw->h.index, deadline);
 }
 
-/*
- * Does the word say nothing but that readers have fences, and that the thread
- * needs none? Acquire: what the last writer did. The next one sends a barrier, and
- * so does who begins to wait.
- */
-static inline bool is_favourite(const struct ksync_fast *f,
-				const struct ksync_lock_cell *cell)
-{
-	return __atomic_load_n(&cell->state, __ATOMIC_ACQUIRE) ==
-	       (KSYNC_LOCK_FENCED | KSYNC_LOCK_FAVOURS(f->id));
-}
-
-static inline bool read_at_once(struct ksync_rwlock *rw)
-{
-	struct ksync_fast *f = ksync_handle_fast(&rw->h);
-	const struct ksync_lock_cell *cell = &ksync_handle_cell(&rw->h)->lock;
-
-	return is_favourite(f, cell) || ksync_fast_read_fenced(f, cell);
-}
-
-/* The rest of ksync_inline_unread(). */
-static inline bool unread_at_once(struct ksync_rwlock *rw)
-{
-	struct ksync_fast *f = ksync_handle_fast(&rw->h);
-	const struct ksync_lock_cell *cell = &ksync_handle_cell(&rw->h)->lock;
-
-	if (!ksync_handle_known(&rw->h))
-		return false;
-	if (!is_favourite(f, cell) ||
-	    !ksync_inline_hold_is(f->hold, f->idle |
-				  KSYNC_HOLD_IN_WORD(KSYNC_HOLD_LEFT)))
-		return ksync_fast_unread_fenced(f, cell);
-	ksync_inline_hold(f->hold, f->idle);
-	return true;
-}
-
 /* @left is what ksync_inline_read() gave. */
 static int rdlock_rest(struct ksync_rwlock *rw, uint32_t left,
 		       uint64_t deadline, bool only)
 {
-	if (left == KSYNC_HOLD_READ && read_at_once(rw))
+	if (left == KSYNC_HOLD_READ &&
+	    ksync_fast_read_fenced(ksync_handle_fast(&rw->h),
+				   &ksync_handle_cell(&rw->h)->lock))
 		return 0;
 	return rdlock_by_backend(rw, deadline, only);
 }
@@ -135,7 +101,9 @@ __attribute__((noinline)) int ksync_slow_rwlock_unlock(struct ksync_rwlock *rw)
 {
 	if (!rw)
 		return -EINVAL;
-	if (unread_at_once(rw))
+	if (ksync_handle_known(&rw->h) &&
+	    ksync_fast_unread_fenced(ksync_handle_fast(&rw->h),
+				     &ksync_handle_cell(&rw->h)->lock))
 		return 0;
 	return rw->h.obj->ops->rwlock_unlock(rw->h.obj, rw->h.index);
 }
