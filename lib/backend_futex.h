@@ -7,6 +7,7 @@
  *	  _mutex _waitgroup _sem	the primitives
  *	  _rwlock _rwlock_ops _rwlock_quick	likewise
  *	  _cond _barrier _once _event _event_tree	likewise
+ *	  _spin			waiting for a mutex awake
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
  *	  _thread		threads and their lines
@@ -72,9 +73,6 @@
 #define KFX_SWEEP_NS		(KFX_RECHECK_NS / 2)
 #define KFX_SWEEP_PROCESSES	256U
 #define KFX_SWEEP_MAX_NS	10000000000ULL
-
-/* The oldest waiter is starving: it gets the mutex handed over. */
-#define KFX_STARVING_NS		1000000ULL
 
 /*
  * An object of this process, however many handles there are.
@@ -168,7 +166,11 @@ struct kfx_thread {
 /*
  * A thread's own memory. The cache is valid in its epoch, which ends when an
  * object goes, and in a child at fork. number and cycle are for
- * backend_futex_cycle.c, spin_ns and spun are for backend_futex_mutex.c.
+ * backend_futex_cycle.c; what follows, for backend_futex_spin.c:
+ *
+ * spun, passed_by	for the lock that is wanted now: spun in vain; and others
+ *			have had it again and again meanwhile
+ * yield_pause		how often the pause doubled that ends at yield_at
  */
 #define KFX_CACHED	4U
 #define KFX_TLS		__attribute__((tls_model("initial-exec")))
@@ -184,6 +186,10 @@ struct kfx_self {
 	struct kfx_cycle *cycle;
 	uint32_t spin_ns;
 	bool spun;
+	bool passed_by;
+	uint32_t yield_pause;
+	uint32_t yields;
+	uint64_t yield_at;
 };
 
 /*
@@ -517,18 +523,12 @@ void kfx_lock_fail_all(struct kfx_q *q);
 bool kfx_lock_die(struct kfx_q *q, uint32_t id);
 int kfx_lock_consistent(struct ksync_object *base, uint32_t index);
 uint64_t kfx_lock_token(struct ksync_object *base, uint32_t index);
-void kfx_mutex_seen(union ksync_cell *cell);
 void kfx_fast_fill_lock(struct ksync_object *base, uint32_t index,
 			struct kfx_thread *t, struct ksync_hold *hold);
 
 static inline uint32_t kfx_lock_id(uint64_t word)
 {
 	return word & KSYNC_LOCK_ID;
-}
-
-static inline struct kfx_mutex_more *kfx_mutex_more(union ksync_cell *cell)
-{
-	return (struct kfx_mutex_more *)&cell->lock.shared;
 }
 
 /* backend_futex_file.c */

@@ -33,7 +33,7 @@
 #include "ksync.h"
 
 #define KFX_MAGIC	0x31586675746b736bULL
-#define KFX_VERSION	4
+#define KFX_VERSION	5U
 #define KFX_PAGE	4096U
 #define KFX_SLOTS	16384U		/* processes that use one object */
 #define KFX_LINES	32768U		/* threads that do, and their overflow */
@@ -190,6 +190,8 @@ enum kfx_line_kind {
 	KFX_LINE_PROCESS,	/* permits and members of a process */
 };
 
+#define KFX_AWAKE	2U	/* nudged: no need to wake it */
+
 #define KFX_HOLDS	3	/* in the line of a thread */
 #define KFX_HOLDS_MORE	11	/* in the other kinds */
 
@@ -210,7 +212,7 @@ enum kfx_line_kind {
  * n		permits, or number of the round
  * hold		offset of the hold that a grant fills
  * next, prev	q: neighbours in the queue, 0 for none
- * nudged	q: woken to try; the thread clears it when it failed
+ * nudged	q: woken to try, or AWAKE; cleared when it failed
  * lost		q: members that the round has lost; barrier: 1 if it was broken;
  *		once: with n, the result
  * cpu		1 + the processor on which the thread last waited, or gave back

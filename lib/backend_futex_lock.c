@@ -12,7 +12,7 @@
  * Words are changed with the queue locked, except: from free to held, from held
  * to free by the holder, and FENCED by who holds it.
  */
-#include "backend_futex.h"
+#include "backend_futex_mutex.h"
 
 /* What the flags of the word shall say about the queue. */
 uint64_t kfx_lock_flags(struct kfx_q *q)

@@ -11,8 +11,18 @@
  *	                   '--> LOST, if it was inconsistent
  *
  * A free mutex is for whoever comes first, also past a queue (barging). While a
- * nudged waiter is on its way, further unlocks need neither the queue nor a
- * wake-up.
+ * nudged waiter is on its way, WAITERS is not in the word, so that further unlocks
+ * need neither the queue nor a wake-up. It comes back, with the queue locked, when
+ * that one has failed, was let in, gave up or is found to be dead; until then
+ * whoever else waits depends on it.
+ *
+ * Who was passed by for long while nobody slept queues without sleeping, and has
+ * the mutex handed over:
+ *
+ *	spinning --> queued, AT_HAND, and AWAKE in its line ---> held
+ *	                   |                                      ^
+ *	                   | not soon                             |
+ *	                   '--> asleep, nudged and so on ---------'
  *
  * An unlock without an atomic operation is a store to the low half of the word
  * and a load of the high half (ksync_inline.h). Who begins to wait makes up for
@@ -33,50 +43,27 @@
  * waiters FENCED goes, by an atomic operation that fails if somebody waits.
  * Where barriers cannot be sent, nobody unlocks without a fence.
  */
-#include "backend_futex.h"
+#include "backend_futex_mutex.h"
 
 /* Unlocks in a row without waiters, after which fences are left out again. */
 #define CALM	1000
 
-/*
- * How long to spin. What it takes to sleep and to be woken differs by a factor of
- * ten between machines, and so do programs in how long they keep a mutex. So
- * each thread learns: if a sleep ended soon it had better gone on spinning, and
- * the next time it spins for longer; if not, for less.
- */
-#define SPIN_FIRST_NS	20000U
-#define SPIN_LEAST_NS	5000U
-#define SPIN_MOST_NS	100000U
-
-/* Rounds of a pause before the first look at the holder. */
-#define LOOK_ROUNDS	4
-
-/* With so many holds in between others are left alone for so long. */
-#define BUSY		3
-#define LEAVE_NS	4000
+/* The oldest waiter is starving: it gets the mutex handed over. */
+#define STARVING_NS	1000000ULL
 
 /* In so many holds that it gives back here, a thread tells where it runs. */
 #define TELL_EVERY	32
-
-/* What stands in place of the count of those who wait to write. */
-#define nudged_of(q)	(&(q)->queue->writers)
-#define NUDGED		1U	/* one was woken, and has not failed yet */
-#define STARVING	2U	/* the oldest: hand it over */
-
-static bool in_order(struct kfx_object *obj)
-{
-	return obj->flags & KSYNC_FIFO;
-}
 
 static void set_flags(struct kfx_q *q)
 {
 	uint64_t word = kfx_load(&q->cell->state);
 
 	if (!kfx_q_first(q)) {
-		kfx_store(nudged_of(q), 0);
+		kfx_store(kfx_nudged_of(q), 0);
 		if (word & KSYNC_LOCK_WAITERS)
 			kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
-	} else if (!(word & KSYNC_LOCK_WAITERS)) {
+	} else if (!(word & KSYNC_LOCK_WAITERS) &&
+		   kfx_load(kfx_nudged_of(q)) != KFX_NUDGED) {
 		word = kfx_set(&q->cell->state,
 			       KSYNC_LOCK_WAITERS | KSYNC_LOCK_FENCED);
 		/* Pairs with the unlock without a fence. */
@@ -94,7 +81,7 @@ static void mutex_advance(struct kfx_q *q)
 	kfx_q_drop_dead(q);
 	/* Only the first is nudged. It has the mutex, or is dead. */
 	if (kfx_q_first(q) != first)
-		kfx_store(nudged_of(q), 0);
+		kfx_store(kfx_nudged_of(q), 0);
 	/* Before the last look at the word: pairs with unlock. */
 	set_flags(q);
 	word = kfx_load(&q->cell->state);
@@ -102,14 +89,14 @@ static void mutex_advance(struct kfx_q *q)
 		kfx_lock_fail_all(q);
 	id = kfx_q_first(q);
 	if (id && !kfx_lock_id(word) && kfx_lock_grant(q, id))
-		kfx_store(nudged_of(q), 0);
+		kfx_store(kfx_nudged_of(q), 0);
 	set_flags(q);
 }
 
 static void mutex_drop_wait(struct kfx_q *q, uint32_t id, struct kfx_line *line)
 {
 	if (kfx_load(&line->nudged))
-		kfx_store(nudged_of(q), 0);
+		kfx_store(kfx_nudged_of(q), 0);
 	kfx_lock_pass_on(q, id);
 }
 
@@ -134,87 +121,18 @@ const struct kfx_type kfx_mutex_type = {
  * Takes it if it is free. -EBUSY, -ENOTRECOVERABLE. @word: what was there, as
  * far as the caller knows; then what is.
  */
-static int try_take(struct kfx_q *q, uint64_t *word, bool newcomer)
+int kfx_mutex_try(struct kfx_q *q, uint64_t *word, bool newcomer)
 {
 	do {
 		if (*word & KSYNC_LOCK_LOST)
 			return -ENOTRECOVERABLE;
 		if (kfx_lock_id(*word))
 			return -EBUSY;
-		if (newcomer && in_order(q->obj) &&
+		if (newcomer && kfx_in_order(q->obj) &&
 		    (*word & KSYNC_LOCK_WAITERS))
 			return -EBUSY;
 	} while (!kfx_cas(&q->cell->state, word, *word | q->owner));
 	return 0;
-}
-
-/*
- * May the holder be about to let go, and for us? Not if it ran where we run, or
- * if somebody has spun for this hold and went to sleep.
- */
-static bool may_get(struct kfx_q *q, uint64_t word, bool newcomer)
-{
-	struct kfx_line *owner = kfx_line(q->obj, kfx_lock_id(word));
-
-	if (newcomer && (kfx_load(nudged_of(q)) == STARVING ||
-			 (in_order(q->obj) && (word & KSYNC_LOCK_WAITERS))))
-		return false;
-	return !(word & KSYNC_LOCK_LOST) &&
-	       kfx_load(&owner->cpu) != kfx_cpu() &&
-	       kfx_load(&kfx_mutex_more(q->cell)->seen) !=
-	       (uint32_t)kfx_load(&q->cell->lock.token);
-}
-
-static uint32_t spin_ns(void)
-{
-	return kfx_self.spin_ns ? kfx_self.spin_ns : SPIN_FIRST_NS;
-}
-
-/* It has it now, after a sleep and, before that, a spin that was in vain. */
-static void learn(struct kfx_line *line)
-{
-	uint32_t ns = spin_ns();
-
-	if (kfx_now() - kfx_load(&line->since) > SPIN_MOST_NS)
-		ns = ns / 2 > SPIN_LEAST_NS ? ns / 2 : SPIN_LEAST_NS;
-	else
-		ns = 2 * ns < SPIN_MOST_NS ? 2 * ns : SPIN_MOST_NS;
-	kfx_self.spin_ns = ns;
-}
-
-static void relax(uint32_t rounds)
-{
-	while (rounds--)
-		kfx_relax();
-}
-
-/*
- * Until it is free and ours. Every look takes the cache line away from the
- * holder, and every change of hands takes as long as many short holds. So who
- * sees others come and go leaves them alone for a while.
- */
-static int spin(struct kfx_q *q, uint64_t *word, bool newcomer)
-{
-	struct ksync_lock_cell *lock = &q->cell->lock;
-	uint32_t n = kfx_spins(spin_ns()), i, pause = LOOK_ROUNDS;
-	uint32_t before = kfx_load(&lock->token);
-
-	kfx_self.spun = false;
-	for (i = 0; i < n && may_get(q, *word, newcomer); i += pause) {
-		kfx_self.spun = true;
-		relax(pause);
-		pause = 1;
-		if ((uint32_t)kfx_load(&lock->token) - before >= BUSY) {
-			pause = kfx_spins(LEAVE_NS);
-			relax(pause);
-			before = kfx_load(&lock->token);
-		}
-		*word = kfx_load(&q->cell->state);
-		if (!kfx_lock_id(*word) && !try_take(q, word, newcomer))
-			return 0;
-	}
-	*word = kfx_load(&q->cell->state);
-	return try_take(q, word, newcomer);
 }
 
 static uint16_t in_ms(uint64_t ns)
@@ -230,8 +148,24 @@ static bool starves(struct kfx_q *q, struct kfx_line *line)
 {
 	uint64_t now = kfx_now();
 
-	return now - kfx_load(&line->since) >= KFX_STARVING_NS &&
+	return now - kfx_load(&line->since) >= STARVING_NS &&
 	       kfx_load(&kfx_mutex_more(q->cell)->handed) != in_ms(now);
+}
+
+/*
+ * Awake, it did not get it: the next unlock shall nudge again, or hand over. A
+ * look at the word is to follow; the barriers before it pair with let_free().
+ */
+static void failed(struct kfx_q *q, struct kfx_line *line)
+{
+	kfx_q_lock(q);
+	if (kfx_wait_state(line) == KFX_WAITING) {
+		kfx_store(&line->nudged, 0);
+		kfx_store(kfx_nudged_of(q),
+			  starves(q, line) ? KFX_STARVING : 0);
+		set_flags(q);
+	}
+	kfx_q_unlock(q);
 }
 
 /* A waiter that is awake tries its luck, unless all goes in order. */
@@ -240,29 +174,28 @@ bool kfx_mutex_poll(struct kfx_q *q)
 	struct kfx_line *line = kfx_line(q->obj, q->owner);
 	uint64_t word = kfx_load(&q->cell->state);
 
-	if (in_order(q->obj))
+	if (kfx_in_order(q->obj))
 		return false;
-	if (!try_take(q, &word, false))
+	if (!kfx_mutex_try(q, &word, false))
 		return true;
 	if (!kfx_load(&line->nudged))
 		return false;
-	if (!spin(q, &word, false))
+	if (kfx_load(&line->nudged) == KFX_AWAKE)
+		kfx_mutex_spin_granted(line);
+	else if (!kfx_mutex_spin(q, &word, false))
 		return true;
-	/*
-	 * The next unlock shall nudge again, or hand over. A full barrier
-	 * before the last look: pairs with that in let_free().
-	 */
-	kfx_store(&line->nudged, 0);
-	kfx_swap(nudged_of(q), starves(q, line) ? STARVING : 0);
+	failed(q, line);
 	word = kfx_load(&q->cell->state);
-	return !try_take(q, &word, false);
+	return kfx_wait_state(line) != KFX_WAITING ||
+	       !kfx_mutex_try(q, &word, false);
 }
 
 /* Out of the queue, with or without the mutex. Queue locked. */
 static void stop_waiting(struct kfx_q *q)
 {
-	if (kfx_load(&kfx_line(q->obj, q->owner)->nudged))
-		kfx_store(nudged_of(q), 0);
+	/* Only the first is nudged, or starves. */
+	if (kfx_q_first(q) == q->owner)
+		kfx_store(kfx_nudged_of(q), 0);
 	kfx_q_leave(q);
 	mutex_advance(q);
 }
@@ -280,18 +213,27 @@ static int taken(struct kfx_q *q, uint64_t word, bool waited)
 	return word & KSYNC_LOCK_DEAD ? -EOWNERDEAD : 0;
 }
 
-/* To be followed by looks at the line's state, and by polls. */
-void kfx_mutex_join(struct kfx_q *q, struct kfx_limit *limit)
+static void join(struct kfx_q *q, struct kfx_limit *limit, bool awake)
 {
 	kfx_mutex_seen(q->cell);
 	kfx_q_lock(q);
 	kfx_wait_begin(q, KFX_WANT_EXCL, 0, NULL, limit);
+	if (awake && !kfx_in_order(q->obj) && kfx_q_first(q) == q->owner) {
+		kfx_store(&kfx_line(q->obj, q->owner)->nudged, KFX_AWAKE);
+		kfx_store(kfx_nudged_of(q), KFX_AT_HAND);
+	}
 	set_flags(q);
 	/* Otherwise kfx_mutex_poll() has the last look. */
-	if (in_order(q->obj) ||
+	if (kfx_in_order(q->obj) ||
 	    (kfx_load(&q->cell->state) & KSYNC_LOCK_LOST))
 		mutex_advance(q);
 	kfx_q_unlock(q);
+}
+
+/* To be followed by looks at the line's state, and by polls. */
+void kfx_mutex_join(struct kfx_q *q, struct kfx_limit *limit)
+{
+	join(q, limit, false);
 }
 
 /* 0 or -EOWNERDEAD: with the mutex. */
@@ -301,7 +243,7 @@ static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit)
 	enum kfx_wait_state state;
 	int ret;
 
-	kfx_mutex_join(q, limit);
+	join(q, limit, kfx_self.passed_by);
 	ret = kfx_wait(q, limit, kfx_mutex_poll);
 	state = kfx_wait_state(line);
 	if (state == KFX_WAITING) {
@@ -318,8 +260,8 @@ static int wait_for_it(struct kfx_q *q, struct kfx_limit *limit)
 	kfx_wait_set(line, KFX_IDLE);
 	if (ret)
 		return ret;
-	if (kfx_self.spun)
-		learn(line);
+	if (kfx_self.spun && !kfx_self.passed_by)
+		kfx_mutex_learn(line);
 	return taken(q, kfx_load(&q->cell->state), true);
 }
 
@@ -340,14 +282,14 @@ static int take_slowly(struct kfx_q *q, struct kfx_thread *t,
 		       struct kfx_limit *limit)
 {
 	uint64_t word = kfx_load(&q->cell->state);
-	int ret = try_take(q, &word, true);
+	int ret = kfx_mutex_try(q, &word, true);
 
 	if (ret == -EBUSY && !limit) {
 		kfx_look(q, t);
 		word = kfx_load(&q->cell->state);
-		ret = try_take(q, &word, true);
+		ret = kfx_mutex_try(q, &word, true);
 	} else if (ret == -EBUSY) {
-		ret = spin(q, &word, true);
+		ret = kfx_mutex_spin(q, &word, true);
 		if (ret == -EBUSY)
 			return wait_for_it(q, limit);
 	}
@@ -409,7 +351,8 @@ int kfx_mutex_accept(struct kfx_q *q, uint32_t id)
 
 static void nudge(struct kfx_q *q, uint32_t id)
 {
-	kfx_store(nudged_of(q), NUDGED);
+	kfx_store(kfx_nudged_of(q), KFX_NUDGED);
+	kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
 	kfx_store(&kfx_line(q->obj, id)->nudged, 1);
 	kfx_q_wake(q, id);
 }
@@ -417,14 +360,14 @@ static void nudge(struct kfx_q *q, uint32_t id)
 /* It is free, and somebody waits: the oldest shall have it, or try. */
 static void wake_oldest(struct kfx_q *q)
 {
-	uint32_t first, state;
+	uint32_t first;
 
 	kfx_q_lock(q);
 	first = kfx_q_first(q);
-	state = kfx_load(nudged_of(q));
-	if (!first || in_order(q->obj) || state == STARVING)
+	if (!first || kfx_in_order(q->obj) || kfx_hand_over(q))
 		mutex_advance(q);
-	else if (!state && !kfx_load(&q->cell->lock.owner))
+	else if (!kfx_load(kfx_nudged_of(q)) &&
+		 !kfx_load(&q->cell->lock.owner))
 		nudge(q, first);
 	kfx_q_unlock(q);
 }
@@ -439,7 +382,8 @@ static void let_free(struct kfx_q *q, uint64_t word)
 	while (kfx_lock_id(word) == q->owner &&
 	       !kfx_cas(&q->cell->state, &word, word & ~KSYNC_LOCK_ID))
 		;
-	if ((word & KSYNC_LOCK_WAITERS) && kfx_load(nudged_of(q)) != NUDGED)
+	if ((word & KSYNC_LOCK_WAITERS) &&
+	    kfx_load(kfx_nudged_of(q)) != KFX_NUDGED)
 		wake_oldest(q);
 }
 
@@ -473,7 +417,7 @@ static void let_go(struct kfx_q *q)
 		kfx_swap(&q->cell->state, flags);
 	} else {
 		/* Never free in between; no wake-up is on its way any more. */
-		kfx_store(nudged_of(q), 0);
+		kfx_store(kfx_nudged_of(q), 0);
 		kfx_store(&kfx_mutex_more(q->cell)->handed, in_ms(kfx_now()));
 		kfx_swap(&q->cell->state, flags | first);
 		kfx_q_admit(q, first, KFX_GRANTED);
@@ -500,12 +444,11 @@ static void release(struct kfx_q *q)
 		/* It has let go, and then seen flags; or we seemed dead. */
 		kfx_fence();
 		if ((kfx_load(&q->cell->state) & KSYNC_LOCK_WAITERS) &&
-		    kfx_load(nudged_of(q)) != NUDGED)
+		    kfx_load(kfx_nudged_of(q)) != KFX_NUDGED)
 			wake_oldest(q);
 	} else if ((word & KSYNC_LOCK_DEAD) ||
 		   ((word & KSYNC_LOCK_WAITERS) &&
-		    (in_order(q->obj) ||
-		     kfx_load(nudged_of(q)) == STARVING))) {
+		    (kfx_in_order(q->obj) || kfx_hand_over(q)))) {
 		kfx_q_lock(q);
 		let_go(q);
 		kfx_q_unlock(q);

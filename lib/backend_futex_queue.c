@@ -132,13 +132,16 @@ void kfx_q_unlock(struct kfx_q *q)
 	q->nr_wake = 0;
 }
 
-/* Wakes the thread of line @id, after the unlock if possible. */
+/* Wakes the thread of line @id, after the unlock if possible. Queue locked. */
 void kfx_q_wake(struct kfx_q *q, uint32_t id)
 {
 	struct kfx_line *line = kfx_line(q->obj, id);
 
 	/* Pairs with the load before the last look in kfx_wait(). */
 	kfx_add(&line->futex, 1);
+	/* Before it sleeps it changes that, with the queue locked. */
+	if (kfx_load(&line->nudged) == KFX_AWAKE)
+		return;
 	if (q->nr_wake < sizeof(q->wake) / sizeof(q->wake[0]))
 		q->wake[q->nr_wake++] = id % KFX_LINES;
 	else

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "backend_futex.h"
+#include "backend_futex_mutex.h"
 
 uint32_t kfx_users(struct kfx_object *obj)
 {
