@@ -11,6 +11,7 @@
  *	  _lock			what mutex and rwlock have in common
  *	  _hold			what a thread or process holds
  *	  _thread		threads and their lines
+ *	  _memory		what they remember in
  *	  _queue		queue lock, queue, redo
  *	  _wait			sleeping until granted
  *	  _cancel		what ends a wait before; waits that events cancel
