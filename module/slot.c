@@ -312,6 +312,7 @@ static void slot_settle(struct ksync_object *obj, u32 nr, u32 id)
 {
 	struct ksync_slots *slots = slots_of(obj);
 	struct ksync_queue q;
+	u32 reads;
 	u64 entry;
 	int i;
 
@@ -323,9 +324,11 @@ static void slot_settle(struct ksync_object *obj, u32 nr, u32 id)
 		WRITE_ONCE(slots->slot[nr].entry[i], 0);
 		if (ksync_queue_init(&q, obj, entry & KSYNC_SLOT_INDEX))
 			continue;
-		trace_ksync_death(obj->id, q.index, id, KSYNC_HOLD_SHARED,
-				  entry_reads(entry, q.index));
-		ksync_rwlock_unread_dead(&q, entry_reads(entry, q.index));
+		reads = entry_reads(entry, q.index);
+		if (reads)
+			trace_ksync_death(obj->id, q.index, id,
+					  KSYNC_HOLD_SHARED, reads);
+		ksync_rwlock_unread_dead(&q, reads);
 	}
 	spin_lock(&slots->lock);
 	WRITE_ONCE(slots->owner[nr], 0);

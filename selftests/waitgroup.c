@@ -95,6 +95,63 @@ TEST_F(waitgroup, round_ends_during_a_handler)
 	EXPECT_EQ(0, actor_result(&self->a));
 }
 
+/* One member more, tied to a child that lives until it is killed. */
+static pid_t add_child(struct ksync_waitgroup *wg)
+{
+	pid_t child = fork_child();
+	int fd;
+
+	while (!child)
+		pause();
+	fd = syscall(SYS_pidfd_open, child, 0);
+	if (ksync_waitgroup_add(wg, 1) || ksync_waitgroup_bind(wg, fd))
+		return -1;
+	close(fd);
+	return child;
+}
+
+/* A wait that is in a handler, until it is told to go. */
+#define START_AND_STAY(actor) do {					\
+	stay->here = stay->go = 0;					\
+	START(actor, job_wg_wait);					\
+	ASSERT_TRUE(WAIT_FOR(STATUS.waiters_shared == 1));		\
+	kill(self->actor.pid, SIGUSR1);					\
+	ASSERT_TRUE(WAIT_FOR(__atomic_load_n(&stay->here,		\
+					     __ATOMIC_SEQ_CST)));	\
+} while (0)
+
+/* What its round has lost is told to who comes back late, of that round alone. */
+TEST_F(waitgroup, next_round_begins_during_a_handler)
+{
+	pid_t child;
+
+	if (variant->kind != ACTOR_PROCESS)
+		SKIP(return, "signals to a thread of one's own");
+	REQUIRE(KSYNC_G_BIND_OTHERS);
+	stay = shared_memory(sizeof(*stay));
+	actor_end(&self->a);
+	ASSERT_EQ(0, actor_begin(&self->a, variant->kind));
+	ASSERT_EQ(0, DO(a, handle_by_staying, 0));
+
+	child = add_child(self->wg);
+	ASSERT_LT(0, child);
+	START_AND_STAY(a);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	ASSERT_EQ(0, STATUS.value);
+	ASSERT_EQ(0, ksync_waitgroup_add(self->wg, 1));
+	__atomic_store_n(&stay->go, 1, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(-EOWNERDEAD, actor_result(&self->a));
+
+	/* The one that goes on has lost nobody, nor has the next. */
+	START_AND_STAY(a);
+	ASSERT_EQ(0, ksync_waitgroup_done(self->wg));
+	ASSERT_EQ(0, ksync_waitgroup_add(self->wg, 1));
+	__atomic_store_n(&stay->go, 1, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(0, actor_result(&self->a));
+	EXPECT_EQ(0, ksync_waitgroup_done(self->wg));
+}
+
 TEST_F(waitgroup, waits_for_the_last)
 {
 	ASSERT_EQ(0, ksync_waitgroup_add(self->wg, 3));
