@@ -329,6 +329,17 @@ TEST_F(queue, die_waiting_for_room)
 	}
 }
 
+/* However long it takes to move the other one there by single steps. */
+static long job_push_at_last(void *q, uint64_t nr)
+{
+	return push(q, nr, NULL);
+}
+
+static long job_pop_at_last(void *q, uint64_t unused)
+{
+	return pop(q, NULL);
+}
+
 /* A push into an empty queue or a pop from a full one; the other waits. */
 struct crossing {
 	struct ksync_queue *q;
@@ -386,7 +397,7 @@ TEST_F_TIMEOUT(queue, die_pushing, 150)
 	crossing_make(&x, self->q, true);
 	for_each_round(i, 60) {
 		x.calls.arg = 1000 + i;
-		actor_start(&self->b, job_pop, self->q, 0);
+		actor_start(&self->b, job_pop_at_last, self->q, 0);
 		ASSERT_TRUE(actor_busy(&self->b, 2));
 		ASSERT_TRUE(killed_near_change(&x, &seed));
 		ASSERT_TRUE(WAIT_FOR(!ksync_queue_length(self->q)));
@@ -409,7 +420,7 @@ TEST_F_TIMEOUT(queue, die_popping, 150)
 	for (k = 0; k < SLOTS; k++)
 		ASSERT_EQ(0, push(self->q, k, PATIENTLY));
 	for_each_round(i, 60) {
-		actor_start(&self->b, job_push, self->q, k + i);
+		actor_start(&self->b, job_push_at_last, self->q, k + i);
 		ASSERT_TRUE(actor_busy(&self->b, 2));
 		ASSERT_TRUE(killed_near_change(&x, &seed));
 		ASSERT_TRUE(WAIT_FOR(ksync_queue_length(self->q) == SLOTS));
