@@ -18,8 +18,8 @@
  * look, which sees the word then, or after it, and the hold is visible. A reader
  * that looks later sees FENCED, and has a fence of its own.
  *
- * Who withdraws or leaves looks at the word once more, without a fence, and lets
- * in the writer that may have seen it. Before a writer sleeps, WRITER_WAITS is
+ * Who withdraws or leaves looks at the word once more, and lets in the writer that
+ * may have seen it. With FENCED that takes a fence, too; not of the favourite. Before a writer sleeps, WRITER_WAITS is
  * set, a barrier sent, FENCED or not, and all lines looked at again.
  *
  * A barrier costs as much as hundreds of reads, so FENCED stays until a reader
@@ -91,7 +91,7 @@ static void set_flags(struct kfx_q *q)
 	while ((word & (all | flags)) != flags &&
 	       !kfx_cas(&q->cell->state, &word, (word & ~all) | flags))
 		;
-	/* Who leaves has no fence in any case. */
+	/* The favourite leaves without a fence, and so does who saw no FENCED. */
 	if (flags & ~word & (KSYNC_LOCK_FENCED | KSYNC_LOCK_WRITER_WAITS))
 		kfx_rwlock_fence_readers(q);
 }
