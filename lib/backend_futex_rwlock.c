@@ -19,8 +19,9 @@
  * that looks later sees FENCED, and has a fence of its own.
  *
  * Who withdraws or leaves looks at the word once more, and lets in the writer that
- * may have seen it. With FENCED that takes a fence, too; not of the favourite. Before a writer sleeps, WRITER_WAITS is
- * set, a barrier sent, FENCED or not, and all lines looked at again.
+ * may have seen it. With FENCED that takes a fence, too; not of the favourite.
+ * Before a writer sleeps, WRITER_WAITS is set, a barrier sent, FENCED or not, and
+ * all lines looked at again.
  *
  * A barrier costs as much as hundreds of reads, so FENCED stays until a reader
  * has read often and seen no new writer. It is set together with an id or with
