@@ -357,6 +357,17 @@ static void nudge(struct kfx_q *q, uint32_t id)
 	kfx_q_wake(q, id);
 }
 
+/* Is the oldest waiter to have it? Without the queue's lock this is a guess. */
+static bool goes_to_oldest(struct kfx_q *q)
+{
+	uint32_t first = kfx_q_first(q);
+
+	if (kfx_in_order(q->obj) || kfx_hand_over(q))
+		return true;
+	return first && kfx_load(kfx_nudged_of(q)) != KFX_NUDGED &&
+	       starves(q, kfx_line(q->obj, first));
+}
+
 /* It is free, and somebody waits: the oldest shall have it, or try. */
 static void wake_oldest(struct kfx_q *q)
 {
@@ -364,7 +375,7 @@ static void wake_oldest(struct kfx_q *q)
 
 	kfx_q_lock(q);
 	first = kfx_q_first(q);
-	if (!first || kfx_in_order(q->obj) || kfx_hand_over(q))
+	if (!first || goes_to_oldest(q))
 		mutex_advance(q);
 	else if (!kfx_load(kfx_nudged_of(q)) &&
 		 !kfx_load(&q->cell->lock.owner))
@@ -447,8 +458,7 @@ static void release(struct kfx_q *q)
 		    kfx_load(kfx_nudged_of(q)) != KFX_NUDGED)
 			wake_oldest(q);
 	} else if ((word & KSYNC_LOCK_DEAD) ||
-		   ((word & KSYNC_LOCK_WAITERS) &&
-		    (kfx_in_order(q->obj) || kfx_hand_over(q)))) {
+		   ((word & KSYNC_LOCK_WAITERS) && goes_to_oldest(q))) {
 		kfx_q_lock(q);
 		let_go(q);
 		kfx_q_unlock(q);

@@ -158,6 +158,23 @@ TEST_F(mutex, lock_waits)
 	EXPECT_LE(2, mutex_status(self->m).contended);
 }
 
+/* Who has slept for long is next: whoever is awake comes after it. */
+TEST_F(mutex, goes_to_who_waited_long)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ksync_mutex_lock(self->m));
+		actor_start(&self->other, job_mutex_lock, self->m, 0);
+		ASSERT_TRUE(WAIT_FOR(mutex_status(self->m).waiters == 1));
+		EXPECT_TRUE(actor_busy(&self->other, WATCH_MS));
+		ASSERT_EQ(0, ksync_mutex_unlock(self->m));
+		ASSERT_EQ(-EBUSY, ksync_mutex_trylock(self->m));
+		EXPECT_EQ(0, actor_result(&self->other));
+		EXPECT_EQ(0, actor_do(&self->other, job_mutex_unlock, self->m, 0));
+	}
+}
+
 TEST_F(mutex, tokens_grow)
 {
 	struct actor *actors[] = { &self->other, &self->third };
