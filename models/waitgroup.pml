@@ -183,7 +183,19 @@ inline waitgroup_done(m)
 #define LOCK_PROCESS	!process_locked[p] -> process_locked[p] = true
 #define UNLOCK_PROCESS	process_locked[p] = false
 
-/* The same by the worker, for one, and waitgroup_untie(). */
+/* Of the round y, with the queue locked. */
+inline waitgroup_untie()
+{
+	if
+	:: ties[p] && tied_round[p] == y ->
+		assert(bound > 0);
+		bound--;
+		ties[p]--
+	:: else -> ties[p] = 0
+	fi
+}
+
+/* The same by the worker, for one. */
 inline waitgroup_done_tied()
 {
 	COME;
@@ -197,25 +209,25 @@ inline waitgroup_done_tied()
 		y = round;
 		wg_word_down(1);
 		tied = false;
+#ifndef BUG_LATE_UNTIE
+		if
+		:: p != NONE -> waitgroup_untie()
+		:: else
+		fi;
+#endif
+		assert(bound <= count);
 		UNLOCK
 	};
 	ksync_wake_all();
 	COME;
 	atomic {
 		if
-		:: p != NONE && ties[p] && tied_round[p] == y ->
-			LOCK;
-			if
-			:: round == y -> assert(bound > 0); bound--
-			:: else
-			fi;
-			UNLOCK;
-			ties[p]--
-		:: p != NONE && !(ties[p] && tied_round[p] == y) -> ties[p] = 0
-		:: p == NONE
-		fi;
-		if
-		:: p != NONE -> UNLOCK_PROCESS; p = NONE
+		:: p != NONE ->
+#ifdef BUG_LATE_UNTIE
+			LOCK; waitgroup_untie(); UNLOCK;
+#endif
+			UNLOCK_PROCESS;
+			p = NONE
 		:: else
 		fi;
 		y = 0

@@ -104,17 +104,39 @@ static noinline void waitgroup_let_go(struct ksync_queue *q)
 	ksync_wake_all(&wake);
 }
 
-static int waitgroup_add(struct ksync_queue *q, s32 delta, u32 *round)
+/*
+ * Its process is done for @n members: ties that they had are loosed. The bucket is
+ * locked as it was when the word changed: who looked in between would find more
+ * ties than members.
+ */
+static void waitgroup_untie(struct ksync_waitgroup_cell *cell,
+			    struct ksync_hold *ties, u32 n, u32 round)
 {
+	if (ties->round != round) {
+		/* What is left of a round that is over. */
+		ties->count = 0;
+		return;
+	}
+	n = min(n, ties->count);
+	ties->count -= n;
+	WRITE_ONCE(cell->bound, cell->bound - n);
+}
+
+/* @ties: those of the caller's process, which is locked; or NULL. */
+static int waitgroup_add(struct ksync_queue *q, s32 delta,
+			 struct ksync_hold *ties)
+{
+	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
 	u64 word, before;
 	int ret;
 
 	ksync_queue_lock(q);
 	before = ksync_cell_read(q->cell);
 	if (!wg_word_count(before) && delta > 0)
-		waitgroup_begin(&q->cell->waitgroup, before);
+		waitgroup_begin(cell, before);
 	ret = ksync_update(q->cell, word, wg_word_add(&word, delta));
-	*round = wg_word_round(before);
+	if (!ret && ties)
+		waitgroup_untie(cell, ties, -(u32)delta, wg_word_round(before));
 	if (!ret && !wg_word_count(word) &&
 	    unlikely(!RB_EMPTY_ROOT(&q->bucket->waiters)))
 		waitgroup_let_go(q);
@@ -123,40 +145,17 @@ static int waitgroup_add(struct ksync_queue *q, s32 delta, u32 *round)
 	return ret;
 }
 
-/* The process is done for @n members: ties that they had are loosed. */
-static void waitgroup_untie(struct ksync_queue *q,
-			    struct ksync_process *process, u32 n, u32 round)
-{
-	struct ksync_waitgroup_cell *cell = &q->cell->waitgroup;
-	struct ksync_hold *hold;
-
-	lockdep_assert_held(&process->lock);
-	hold = ksync_hold_find(&process->holds, q->obj->id, q->index);
-	if (!hold)
-		return;
-	if (hold->round == round) {
-		n = min(n, hold->count);
-		hold->count -= n;
-		ksync_queue_lock(q);
-		if (wg_word_round(ksync_cell_read(q->cell)) == round)
-			WRITE_ONCE(cell->bound, cell->bound - n);
-		ksync_queue_unlock(q);
-		if (hold->count)
-			return;
-	}
-	ksync_process_drop_hold(process, hold);
-}
-
 static noinline int waitgroup_done(struct ksync_queue *q,
 				   struct ksync_process *process, s32 delta)
 {
-	u32 round;
+	struct ksync_hold *ties;
 	int ret;
 
 	mutex_lock(&process->lock);
-	ret = waitgroup_add(q, delta, &round);
-	if (!ret)
-		waitgroup_untie(q, process, -(u32)delta, round);
+	ties = ksync_hold_find(&process->holds, q->obj->id, q->index);
+	ret = waitgroup_add(q, delta, ties);
+	if (!ret && ties && !ties->count)
+		ksync_process_drop_hold(process, ties);
 	mutex_unlock(&process->lock);
 	ksync_process_put(process);
 	return ret;
@@ -167,7 +166,6 @@ int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 	struct ksync_waitgroup_add_args *a = args;
 	struct ksync_process *process = NULL;
 	struct ksync_queue q;
-	u32 round;
 	int ret;
 
 	ret = ksync_queue_init(&q, obj, a->index);
@@ -176,7 +174,7 @@ int ksync_waitgroup_add(struct ksync_object *obj, void *args)
 	if (a->delta < 0)
 		process = ksync_process_find(task_tgid(current));
 	return process ? waitgroup_done(&q, process, a->delta) :
-			 waitgroup_add(&q, a->delta, &round);
+			 waitgroup_add(&q, a->delta, NULL);
 }
 
 /*

@@ -372,6 +372,42 @@ TEST_F(waitgroup, bind_rejects)
 }
 
 /* What a backend cannot watch it must refuse, not accept and forget. */
+/* One member after the other, each tied to its process. */
+static long come_and_go(void *obj, uint64_t until)
+{
+	int fd = pidfd_of(getpid()), err = fd < 0 ? -errno : 0;
+
+	while (!err && now_ns() < until) {
+		err = ksync_waitgroup_add(obj, 1);
+		if (!err)
+			err = ksync_waitgroup_bind(obj, fd);
+		if (!err)
+			err = ksync_waitgroup_done(obj);
+	}
+	close(fd);
+	return err;
+}
+
+/* Who has added a member can tie it, whatever others do with theirs. */
+TEST_F(waitgroup, each_ties_its_own)
+{
+	uint64_t until = now_ns() + NSEC_PER_SEC / 4;
+	struct actor actors[3];
+	int i;
+
+	REQUIRE(KSYNC_G_BIND_SELF);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, actor_begin(&actors[i], ACTOR_PROCESS));
+	for (i = 0; i < 3; i++)
+		actor_start(&actors[i], come_and_go, self->wg, until);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, actor_result(&actors[i]));
+	EXPECT_EQ(0, STATUS.value);
+	EXPECT_EQ(0, STATUS.deaths);
+	for (i = 0; i < 3; i++)
+		actor_end(&actors[i]);
+}
+
 TEST_F(waitgroup, bind_another_or_say_no)
 {
 	bool others = ksync_guarantees() & KSYNC_G_BIND_OTHERS;
