@@ -6,7 +6,8 @@
  *	victim	  prepare  |mark|  call under test          |mark|  clean up
  *	tester	           ^ victim_begin()  ^ victim_go(n)    ^ SIGUSR2: it is over
  *
- * A system call is one step, whatever the kernel does in it.
+ * A system call is one step, whatever the kernel does in it, and so is a reading
+ * of the clock in its vDSO.
  */
 #ifndef KSYNC_SELFTEST_STEPPER_H
 #define KSYNC_SELFTEST_STEPPER_H
@@ -140,20 +141,9 @@ static inline bool victim_wait(struct victim *v)
  */
 struct victim_map {
 	unsigned int nr;
+	bool useless;		/* there was one inside of the vDSO */
 	uint64_t at[256];
 };
-
-static inline bool victim_at_syscall(struct victim *v)
-{
-#ifdef __x86_64__
-	long ip = ptrace(PTRACE_PEEKUSER, v->pid,
-			 offsetof(struct user_regs_struct, rip), NULL);
-
-	return (ptrace(PTRACE_PEEKTEXT, v->pid, ip, NULL) & 0xffff) == 0x050f;
-#else
-	return false;
-#endif
-}
 
 /* One move; signals that are not the tracer's go on to the victim. */
 static inline bool victim_move(struct victim *v, int request)
@@ -218,12 +208,98 @@ static inline bool victim_begin(struct victim *v, const struct victim_calls *c,
 	return here;
 }
 
+#ifdef __x86_64__
+
+static inline long victim_register(struct victim *v, size_t at)
+{
+	return ptrace(PTRACE_PEEKUSER, v->pid, at, NULL);
+}
+
+#define VICTIM_AT(v) \
+	victim_register(v, offsetof(struct user_regs_struct, rip))
+
+static inline bool victim_at_syscall(struct victim *v)
+{
+	return (ptrace(PTRACE_PEEKTEXT, v->pid, VICTIM_AT(v), NULL) & 0xffff) ==
+	       0x050f;
+}
+
+/* Children have it where their parents have it. */
+static inline bool is_in_vdso(unsigned long address)
+{
+	static unsigned long begin, end;
+	char line[256];
+	FILE *f;
+
+	if (!end) {
+		end = 1;
+		f = fopen("/proc/self/maps", "re");
+		while (f && fgets(line, sizeof(line), f))
+			if (strstr(line, "[vdso]"))
+				sscanf(line, "%lx-%lx", &begin, &end);
+		if (f)
+			fclose(f);
+	}
+	return address >= begin && address < end;
+}
+
+/*
+ * Out of the vDSO, which was just called, by a breakpoint behind the call. By steps
+ * it could take for ever: what reads the clock there begins anew if the time was
+ * changed meanwhile, at the next tick.
+ */
+static inline bool victim_leave_vdso(struct victim *v, struct victim_map *found)
+{
+	long sp = victim_register(v, offsetof(struct user_regs_struct, rsp));
+	long back = ptrace(PTRACE_PEEKDATA, v->pid, sp, NULL);
+	long text = ptrace(PTRACE_PEEKTEXT, v->pid, back, NULL);
+
+	if (ptrace(PTRACE_POKETEXT, v->pid, back, (text & ~0xffL) | 0xcc))
+		return false;
+	while (victim_move(v, PTRACE_SYSCALL)) {
+		if (VICTIM_AT(v) == back + 1)
+			return !ptrace(PTRACE_POKETEXT, v->pid, back, text) &&
+			       !ptrace(PTRACE_POKEUSER, v->pid,
+				       offsetof(struct user_regs_struct, rip),
+				       back);
+		/* It asks the kernel after all. */
+		if (found)
+			found->useless = true;
+	}
+	return false;
+}
+
+/* One instruction, or one call of the kernel. */
+static inline bool victim_step_over(struct victim *v, struct victim_map *found)
+{
+	bool inside = is_in_vdso(VICTIM_AT(v));
+
+	if (!victim_move(v, PTRACE_SINGLESTEP))
+		return false;
+	return v->over || inside || !is_in_vdso(VICTIM_AT(v)) ||
+	       victim_leave_vdso(v, found);
+}
+
+#else
+
+static inline bool victim_at_syscall(struct victim *v)
+{
+	return false;
+}
+
+static inline bool victim_step_over(struct victim *v, struct victim_map *found)
+{
+	return victim_move(v, PTRACE_SINGLESTEP);
+}
+
+#endif
+
 /* On by one instruction, which may be a system call. */
 static inline bool victim_step(struct victim *v, struct victim_map *found)
 {
 	if (found && found->nr < ARRAY_SIZE(found->at) && victim_at_syscall(v))
 		found->at[found->nr++] = v->steps;
-	if (!victim_move(v, PTRACE_SINGLESTEP))
+	if (!victim_step_over(v, found))
 		return false;
 	v->steps += !v->over;
 	return true;
@@ -243,8 +319,8 @@ static inline bool victim_go(struct victim *v, uint64_t n,
 
 	share_cpu(v);
 	victim_ticks(true);
-	for (i = 0; known && fine && !v->over && i < known->nr &&
-	     known->at[i] < n; i++) {
+	for (i = 0; known && !known->useless && fine && !v->over &&
+	     i < known->nr && known->at[i] < n; i++) {
 		/* To its entry, and to its exit. */
 		fine = victim_move(v, PTRACE_SYSCALL) &&
 		       (v->over || victim_move(v, PTRACE_SYSCALL));
