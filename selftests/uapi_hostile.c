@@ -95,15 +95,20 @@ static void *vandalize(void *arg)
 	return NULL;
 }
 
-/* Until @end; each of its processes has two threads, and is killed at times. */
+/*
+ * Until @end, and until they have done something; each of its processes has two
+ * threads, and is killed at times.
+ */
 static void run_vandals(struct random *r, const int *fds, __u64 end)
 {
+	unsigned int before = __atomic_load_n(&shared->calls, __ATOMIC_RELAXED);
 	pid_t pids[VANDALS] = { 0 };
 	pthread_t thread;
 	int i;
 
 	memcpy(vandal_fds, fds, sizeof(vandal_fds));
-	while (now_ns() < end) {
+	while (now_ns() < end ||
+	       __atomic_load_n(&shared->calls, __ATOMIC_RELAXED) == before) {
 		i = rnd(r, VANDALS);
 		if (pids[i] > 0) {
 			kill(pids[i], SIGKILL);
