@@ -235,8 +235,9 @@ static int last_round(struct kfx_q *q, uint64_t word, uint32_t *lost)
 }
 
 /*
- * Joins the present round: its number, or -EAGAIN if there is none, with the
- * word. Queue locked, so that nobody dies meanwhile and is not told to us.
+ * Joins the present round; -EAGAIN if there is none. @word: as it was then. Queue
+ * locked, so that nobody dies meanwhile and is not told to us. The line comes
+ * after the word: who sees us wait can rely on the round that we wait for.
  */
 static int join_round(struct kfx_q *q, struct kfx_limit *limit, uint64_t *word)
 {
@@ -249,11 +250,10 @@ static int join_round(struct kfx_q *q, struct kfx_limit *limit, uint64_t *word)
 			kfx_wait_set(line, KFX_IDLE);
 			return -EAGAIN;
 		}
-		kfx_wait_begin(q, KFX_WANT_ROUND, round_of(now), NULL, limit);
-		if (now & KSYNC_WG_LOSS)
-			kfx_store(&line->lost,
-				  kfx_load(&q->cell->waitgroup.lost));
 	} while (!kfx_cas(&q->cell->state, &now, now | KSYNC_WG_WAITERS));
+	kfx_wait_begin(q, KFX_WANT_ROUND, round_of(now), NULL, limit);
+	if (now & KSYNC_WG_LOSS)
+		kfx_store(&line->lost, kfx_load(&q->cell->waitgroup.lost));
 	kfx_store(&q->cell->waitgroup.waits,
 		  kfx_load(&q->cell->waitgroup.waits) + 1);
 	return 0;
