@@ -371,7 +371,6 @@ TEST_F(waitgroup, bind_rejects)
 	close(pipe_fds[1]);
 }
 
-/* What a backend cannot watch it must refuse, not accept and forget. */
 /* One member after the other, each tied to its process. */
 static long come_and_go(void *obj, uint64_t until)
 {
@@ -408,6 +407,7 @@ TEST_F(waitgroup, each_ties_its_own)
 		actor_end(&actors[i]);
 }
 
+/* What a backend cannot watch it must refuse, not accept and forget. */
 TEST_F(waitgroup, bind_another_or_say_no)
 {
 	bool others = ksync_guarantees() & KSYNC_G_BIND_OTHERS;
