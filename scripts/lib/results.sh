@@ -155,6 +155,7 @@ selftests_in_guest()
 	[[ $k != debug-* ]] || run="run-debug"
 	# With two backends, half a minute of random kills for each kernel.
 	mapfile -t settings < <(KSYNC_STORM_SECONDS=${KSYNC_STORM_SECONDS:-15} guest_settings)
+	# shellcheck disable=SC2094  # logs are read when all has been written
 	scripts/vm -k "$k" --timeout "${KSYNC_GUEST_TIMEOUT:-1500}" \
 		--log "$log/$name-console.log" \
 		--add scripts/guest/run-tests:/usr/bin/run-tests \
@@ -165,6 +166,7 @@ selftests_in_guest()
 		"$run" "${passes[@]}" 2>"$log/$name-vm.log" |
 		tee "$log/$name.tap" |
 		scripts/tap-results --place "$k" --device --logs "$log" \
+			--why "$log/$name-vm.log" --why "$log/$name-console.log" \
 			--results "$results" "${expect[@]}"
 	status=${PIPESTATUS[0]}
 	# The tests have told their own failures; 125 is about the guest.
