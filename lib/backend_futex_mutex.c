@@ -351,9 +351,13 @@ int kfx_mutex_accept(struct kfx_q *q, uint32_t id)
 
 static void nudge(struct kfx_q *q, uint32_t id)
 {
-	kfx_store(kfx_nudged_of(q), KFX_NUDGED);
-	kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
+	/*
+	 * First its line: if we are killed on the way, it finds that when it next
+	 * looks, and fails or has it. Release: pairs with our death.
+	 */
 	kfx_store(&kfx_line(q->obj, id)->nudged, 1);
+	kfx_store_release(kfx_nudged_of(q), KFX_NUDGED);
+	kfx_clear(&q->cell->state, KSYNC_LOCK_WAITERS);
 	kfx_q_wake(q, id);
 }
 

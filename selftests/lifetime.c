@@ -143,7 +143,8 @@ static long open_and_close(void *obj, uint64_t until)
 	long rounds = 0;
 	int err;
 
-	while (now_ns() < until) {
+	/* On a busy machine its turn may come late. */
+	do {
 		err = ksync_mutex_open(&m, r->name, O_CREAT, 0600, NULL);
 		if (err)
 			return err;
@@ -161,7 +162,7 @@ static long open_and_close(void *obj, uint64_t until)
 			return err;
 		ksync_mutex_close(m);
 		rounds++;
-	}
+	} while (now_ns() < until);
 	return rounds;
 }
 
