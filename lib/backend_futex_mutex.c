@@ -372,6 +372,12 @@ static bool goes_to_oldest(struct kfx_q *q)
 	       starves(q, kfx_line(q->obj, first));
 }
 
+/* It is handed over, to the oldest waiter. Queue locked. */
+static void note_handed(struct kfx_q *q)
+{
+	kfx_store(&kfx_mutex_more(q->cell)->handed, in_ms(kfx_now()));
+}
+
 /* It is free, and somebody waits: the oldest shall have it, or try. */
 static void wake_oldest(struct kfx_q *q)
 {
@@ -379,11 +385,15 @@ static void wake_oldest(struct kfx_q *q)
 
 	kfx_q_lock(q);
 	first = kfx_q_first(q);
-	if (!first || goes_to_oldest(q))
+	if (first && goes_to_oldest(q)) {
+		note_handed(q);
 		mutex_advance(q);
-	else if (!kfx_load(kfx_nudged_of(q)) &&
-		 !kfx_load(&q->cell->lock.owner))
+	} else if (!first) {
+		mutex_advance(q);
+	} else if (!kfx_load(kfx_nudged_of(q)) &&
+		 !kfx_load(&q->cell->lock.owner)) {
 		nudge(q, first);
+	}
 	kfx_q_unlock(q);
 }
 
@@ -433,7 +443,7 @@ static void let_go(struct kfx_q *q)
 	} else {
 		/* Never free in between; no wake-up is on its way any more. */
 		kfx_store(kfx_nudged_of(q), 0);
-		kfx_store(&kfx_mutex_more(q->cell)->handed, in_ms(kfx_now()));
+		note_handed(q);
 		kfx_swap(&q->cell->state, flags | first);
 		kfx_q_admit(q, first, KFX_GRANTED);
 	}
