@@ -114,7 +114,10 @@ static unsigned int slow_share(struct field *f, struct actor *a, long *err)
 	return (f->slow_ns[0] + f->slow_ns[1]) * 100 / (now_ns() - began);
 }
 
-/* On a busy machine others may be what they wait for, but hardly every time. */
+/*
+ * On a busy machine others may be what they wait for, but hardly every time. With a
+ * bug detector in the kernel it may be every time: there the time tells nothing.
+ */
 TEST_F(passing_by, nobody_oversleeps)
 {
 	unsigned int share, least = 100;
@@ -126,7 +129,8 @@ TEST_F(passing_by, nobody_oversleeps)
 		ASSERT_EQ(0, err);
 		least = share < least ? share : least;
 	}
-	EXPECT_GE(50, least);
+	if (!run_is_deep())
+		EXPECT_GE(50, least);
 	EXPECT_EQ(0, self->f->broken);
 	printf("# slow waits: %u %% of the time\n", least);
 }
