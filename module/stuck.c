@@ -220,14 +220,17 @@ static void process_reach(struct ksync_gprocess *gp, u32 level,
 		prim_reach(h->prim, KSYNC_WANT_EXCLUSIVE, level + 1, todo);
 }
 
-/* Those who wait for the thread by standing behind it. */
+/*
+ * Those who wait for the thread by standing behind it, and for no holder: a way
+ * must lead over what report_wait() tells of each, or the report does not close.
+ */
 static void queue_reach(struct ksync_gthread *t, struct list_head *todo)
 {
 	struct ksync_gthread *next = t;
 
 	if (t->want != KSYNC_WANT_EXCLUSIVE)
 		return;
-	if (t->prim->q.obj->ops->id == KSYNC_TYPE_RWLOCK)
+	if (t->prim->q.obj->ops->id == KSYNC_TYPE_RWLOCK && !t->prim->excl)
 		prim_reach(t->prim, KSYNC_WANT_SHARED, t->level + 1, todo);
 	if (!prim_is_sem(t->prim))
 		return;
@@ -235,7 +238,8 @@ static void queue_reach(struct ksync_gthread *t, struct list_head *todo)
 				     &t->prim->waiters[KSYNC_WANT_EXCLUSIVE],
 				     queue) {
 		if (next->stuck) {
-			thread_reach(next, t->level + 1, todo);
+			if (!prim_too_few(t->prim, next))
+				thread_reach(next, t->level + 1, todo);
 			return;
 		}
 	}

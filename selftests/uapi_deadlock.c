@@ -197,6 +197,45 @@ TEST_F(deadlock, closed_by_the_writer)
 	EXPECT_EQ(0, answer(&self->c));
 }
 
+/*
+ * One of those in the way waits in a circle of its own, behind the one that closes
+ * another; it has a deadline, so that circle stands.
+ */
+TEST_F(deadlock, past_the_circle_of_others)
+{
+	struct peer *a = &self->a, *b = &self->b, *c = &self->c, *d = &self->d;
+	int m = self->m, rw = self->rw;
+	struct peer s;
+
+	ASSERT_EQ(0, peer_fork(&s));
+	ASSERT_EQ(0, ask(&s, mutex_lock(m, NEVER)));
+	ASSERT_EQ(0, ask(c, at(1, mutex_lock(m, NEVER))));
+	ASSERT_EQ(0, ask(b, rwlock_rdlock(rw, NEVER)));
+	ASSERT_EQ(0, ask(a, rwlock_rdlock(rw, NEVER)));
+	ASSERT_EQ(0, ask(d, at(1, rwlock_wrlock(rw, NEVER))));
+	start(c, mutex_lock(m, NEVER));
+	ASSERT_TRUE(queued(m, 1, 0));
+	start(a, at(1, mutex_lock(m, NEVER)));
+	ASSERT_TRUE(queued_at(m, 1, 1, 0));
+	start(d, rwlock_wrlock(rw, NEVER));
+	ASSERT_TRUE(queued(rw, 1, 0));
+	start(b, at(1, rwlock_rdlock(rw, in_ms(60000))));
+	ASSERT_TRUE(queued_at(rw, 1, 0, 1));
+
+	EXPECT_EQ(-EDEADLK, ask(&s, at(1, rwlock_wrlock(rw, NEVER))));
+	ASSERT_EQ(4, cycle_of(&s, self->dev));
+	EXPECT_TRUE(edge_is(0, (struct expected){
+		s.pid, rw, 1, WANT_X, 1, d->pid, HELD_X, 1 }));
+	EXPECT_TRUE(edge_is(1, (struct expected){
+		d->pid, rw, 0, WANT_X, 1, a->pid, HELD_S, 1 }));
+	EXPECT_TRUE(edge_is(2, (struct expected){
+		a->pid, m, 1, WANT_X, 1, c->pid, HELD_X, 1 }));
+	EXPECT_TRUE(edge_is(3, (struct expected){
+		c->pid, m, 0, WANT_X, 1, s.pid, HELD_X, 1 }));
+	EXPECT_EQ(0, ask(&s, mutex_unlock(m)));
+	EXPECT_EQ(0, answer(c));
+}
+
 /* Enough permits are free, but one ahead in the queue is stuck. */
 TEST_F(deadlock, through_the_queue_of_a_semaphore)
 {
