@@ -353,7 +353,8 @@ static void nudge(struct kfx_q *q, uint32_t id)
 {
 	/*
 	 * First its line: if we are killed on the way, it finds that when it next
-	 * looks, and fails or has it. Release: pairs with our death.
+	 * looks, and fails or has it. Release: pairs with our heir's look at the
+	 * queue, which it locks.
 	 */
 	kfx_store(&kfx_line(q->obj, id)->nudged, 1);
 	kfx_store_release(kfx_nudged_of(q), KFX_NUDGED);
